@@ -1,0 +1,107 @@
+# Kube Scheduler. `make run` and `make test` set up everything they need by themselves on Debian 12.
+#   deps      install the Debian packages that are missing (build); says which
+#   all       build/kube-scheduler
+#   run       the daemon on schedule.yml.sample, with no cluster
+#   test      unit, Lua and integration tests; SANITIZE=1 with address and undefined behaviour checks
+#   test-cluster   the same daemon on a real Kubernetes (KUBECONFIG, or KUBEBUILDER_ASSETS)
+#   bench     timings beside a peer    lint, format    install (PREFIX, DESTDIR)    clean
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+SANITIZE ?=
+SHELL := /bin/bash
+
+ifeq ($(SANITIZE),1)
+BUILD := build/sanitize
+MODE_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+MODE_LDFLAGS := -fsanitize=address,undefined
+else
+BUILD := build
+MODE_CFLAGS := -O2 -g -D_FORTIFY_SOURCE=2
+MODE_LDFLAGS :=
+endif
+
+PACKAGES := lua5.4 libcurl yaml-0.1 yajl lua5.4-cjson openssl libuv sqlite3 libedit
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+CC := gcc
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+            -Wformat=2 -Wundef -Wpointer-arith
+HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -Icore $(PKG_CFLAGS) $(WARNINGS) $(HARDENING) $(MODE_CFLAGS) \
+             -DKS_VERSION='"$(VERSION)"' -MMD -MP $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,-E $(MODE_LDFLAGS) $(LDFLAGS)
+
+CORE_C := $(wildcard core/*/*.c)
+CORE_O := $(CORE_C:%.c=$(BUILD)/%.o) $(BUILD)/embed.o
+LUA_FILES := $(shell find lua scripts -name '*.lua' 2>/dev/null | LC_ALL=C sort)
+UNIT_C := $(wildcard tests/unit/*_test.c)
+UNIT := $(UNIT_C:%.c=$(BUILD)/%)
+BINARY := $(BUILD)/kube-scheduler
+
+.PHONY: deps deps-test deps-lint all run test test-cluster bench lint format install clean libcron fuzz
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: deps
+	@$(MAKE) --no-print-directory binary
+
+deps:
+	@vendor/install build
+deps-test:
+	@vendor/install build test
+deps-lint:
+	@vendor/install build lint
+
+.PHONY: binary unit-binaries
+binary: $(BINARY)
+unit-binaries: $(UNIT)
+
+$(BINARY): $(BUILD)/core/main.o $(CORE_O)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+# Bundled Lua is part of the binary: one symbol a file, made by the assembler.
+$(BUILD)/embed.c: $(LUA_FILES) vendor/embed Makefile
+	@mkdir -p $(@D)
+	vendor/embed $(LUA_FILES) >$@
+$(BUILD)/embed.o: $(BUILD)/embed.c
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+$(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(CORE_O)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+run: all
+	@$(BINARY) run --schedule-name schedule.yml.sample --executor local
+
+test: deps-test
+	@$(MAKE) --no-print-directory binary unit-binaries
+	@BUILD=$(BUILD) tests/run
+
+test-cluster: deps-test
+	@$(MAKE) --no-print-directory binary
+	@BUILD=$(BUILD) tests/cluster/run
+
+bench: all
+	@BUILD=$(BUILD) tests/bench/run
+
+# C is held to .clang-format and .clang-tidy, Lua to .luacheckrc.
+lint: deps-lint
+	clang-format --dry-run --Werror $(shell git ls-files '*.c' '*.h')
+	clang-tidy --quiet $(CORE_C) core/main.c -- -std=c11 -D_GNU_SOURCE -Icore $(PKG_CFLAGS) -DKS_VERSION='"$(VERSION)"'
+	luacheck --quiet lua scripts tests/lua
+
+format: deps-lint
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+install: all
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/kube-scheduler
+	install -D -m 644 scripts/man/kube-scheduler.1 $(DESTDIR)$(PREFIX)/share/man/man1/kube-scheduler.1
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
