@@ -35,7 +35,9 @@ int buf_append(struct buf *buf, const void *data, size_t len) {
     return 0;
 }
 
-int buf_puts(struct buf *buf, const char *text) { return buf_append(buf, text, strlen(text)); }
+int buf_puts(struct buf *buf, const char *text) {
+    return buf_append(buf, text, strlen(text));
+}
 
 int buf_printf(struct buf *buf, const char *format, ...) {
     va_list args;

@@ -15,7 +15,7 @@ enum err_code {
     ERR_TIMEOUT = -6,
     ERR_CANCELED = -7, /* by us: the owner went away */
     ERR_DENIED = -8,
-    ERR_LIMIT = -9, /* a documented bound was reached */
+    ERR_LIMIT = -9,  /* a documented bound was reached */
     ERR_SCRIPT = -10 /* Lua raised; the message holds the traceback */
 };
 

@@ -1,0 +1,68 @@
+/* Typed calls to one API server over HTTP/2: credentials, pooled connections, our own queue in front, and
+ * every answer as one struct. Asynchronous; callbacks on the loop's thread, never from inside kube_send.
+ * DESIGN decision 4 is the source of the numbers. */
+#ifndef KS_KUBE_CLIENT_H
+#define KS_KUBE_CLIENT_H
+
+#include "kube/config.h"
+#include "loop/log.h"
+#include "loop/loop.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Lanes in order of priority; LEASE, WATCH and LOG have connections of their own. At most 100 requests of
+ * CREATE, DELETE and OTHER together are in flight, at most 50 followed logs. */
+enum kube_lane { KUBE_LEASE, KUBE_CREATE, KUBE_DELETE, KUBE_OTHER, KUBE_WATCH, KUBE_LOG };
+
+struct kube_client;
+struct kube_call;
+
+/* Takes config. */
+int kube_client_new(struct loop *loop, struct log *log, struct kube_config *config, struct kube_client **out,
+                    struct err *err);
+void kube_client_free(struct kube_client *client); /* cancels what is under way, without callbacks */
+const struct kube_config *kube_client_config(const struct kube_client *client);
+
+/* Unix seconds: the API server's clock minus ours by the last answer's Date (whole seconds, so ±1), 0 before.
+ */
+int64_t kube_client_skew(const struct kube_client *client);
+
+struct kube_reply {
+    int status;       /* HTTP; 0: no answer (then error says why) */
+    const char *body; /* NUL-terminated; lives during the callback */
+    size_t len;
+    char reason[64];     /* of the Status body: AlreadyExists, Conflict, NotFound, Expired, … or "" */
+    char message[512];   /* of the Status body, or the transport's error */
+    int64_t retry_after; /* seconds, -1: not said */
+    bool sent;           /* the request may have reached the server */
+};
+typedef void (*kube_reply_cb)(void *ctx, const struct kube_reply *reply);
+
+struct kube_request {
+    enum kube_lane lane;
+    const char *method;       /* GET, POST, PUT, PATCH, DELETE */
+    const char *path;         /* from / on, query included, escaped */
+    const char *content_type; /* NULL: application/json when there is a body */
+    const void *body;         /* copied */
+    size_t body_len;
+    int64_t timeout_ns; /* 0: 60 s, the API server's own limit */
+    /* Asked right before the request leaves the queue; false: dropped, answered with status 0 and sent false.
+     * NULL: always. This is the lease's fence. */
+    bool (*wanted)(void *ctx);
+    kube_reply_cb done;
+    void *ctx;
+    /* For a body that streams (watch, log): each piece as it comes; done still ends it. NULL: collected. */
+    void (*data)(void *ctx, const char *bytes, size_t len);
+    int64_t silence_ns; /* with data: give up when no byte came for so long; 0: never */
+};
+
+int kube_send(struct kube_client *client, const struct kube_request *request, struct kube_call **out,
+              struct err *err);
+void kube_cancel(struct kube_call *call); /* no callback follows; out pointers are dead after done */
+
+/* Appends text percent-encoded for a query or a path segment. */
+struct buf;
+int kube_escape(struct buf *out, const char *text);
+
+#endif

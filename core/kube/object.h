@@ -1,0 +1,52 @@
+/* What we need to know of a Pod or Job, picked from its JSON by SAX without building a tree. Strings are
+ * owned by the object; kube_object_free releases them. */
+#ifndef KS_KUBE_OBJECT_H
+#define KS_KUBE_OBJECT_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum kube_kind { KUBE_POD, KUBE_JOB };
+enum { KUBE_MAX_CONTAINERS = 16 };
+
+/* One element of status.containerStatuses (or initContainerStatuses, then init is true). */
+struct kube_container {
+    char *name;
+    bool init;
+    enum { CONTAINER_WAITING, CONTAINER_RUNNING, CONTAINER_TERMINATED } state;
+    int exit_code, signal; /* terminated */
+    char *reason, *message;
+    int64_t started, finished; /* unix seconds, 0: not said */
+    int restarts;
+};
+
+struct kube_object {
+    enum kube_kind kind;
+    char *namespace_, *name, *uid, *resource_version;
+    bool deleting; /* has a deletionTimestamp */
+    int64_t created;
+    /* our labels and annotations; NULL when absent */
+    char *managed_by, *instance, *job_slug, *job, *slot, *attempt, *trigger, *reported;
+    char *owner_job; /* a Pod's label job-name: the Job that made it */
+    /* Pod */
+    char *phase, *reason, *message, *node;
+    char *unschedulable; /* message of condition PodScheduled=False, or NULL */
+    struct kube_container containers[KUBE_MAX_CONTAINERS];
+    size_t container_count;
+    /* Job */
+    bool complete, failed;
+    char *condition_reason, *condition_message;
+    int64_t start_time, completion_time;
+    int active, succeeded_pods, failed_pods;
+};
+
+int kube_object_parse(const char *json, size_t len, struct kube_object *out, struct err *err);
+void kube_object_free(struct kube_object *object);
+
+/* RFC 3339 to unix seconds; 0 when it is none. */
+int64_t kube_time(const char *text);
+
+#endif

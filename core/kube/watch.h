@@ -1,0 +1,26 @@
+/* One list-and-watch of a kind: pages, bookmarks, resumption by resourceVersion, 410 relists, a silent server
+ * given up on after 90 s, back-off between tries. It never ends by itself. Callbacks on the loop's thread. */
+#ifndef KS_KUBE_WATCH_H
+#define KS_KUBE_WATCH_H
+
+#include "kube/client.h"
+#include "kube/object.h"
+
+enum watch_event {
+    WATCH_RELIST, /* what follows until WATCH_SYNCED is all there is (object NULL) */
+    WATCH_OBJECT, /* this is how the object is now: from the list, ADDED or MODIFIED */
+    WATCH_DELETED,
+    WATCH_SYNCED /* the list was complete; whoever did not appear is gone (object NULL) */
+};
+/* The object may be kept by moving its fields out; what is left is freed after the call. */
+typedef void (*watch_cb)(void *ctx, enum watch_event event, struct kube_object *object);
+
+struct watch;
+
+/* namespace_ NULL: all. A first list without resourceVersion is a quorum read. Errors that last are logged
+ * once a minute at most. */
+int watch_start(struct kube_client *client, struct log *log, enum kube_kind kind, const char *namespace_,
+                const char *label_selector, watch_cb cb, void *ctx, struct watch **out, struct err *err);
+void watch_free(struct watch *watch);
+
+#endif
