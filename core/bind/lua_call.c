@@ -75,6 +75,6 @@ int lua_resume_protected(lua_State *co, int nargs, int *nresults, struct err *er
     if (rc == LUA_OK || rc == LUA_YIELD)
         return rc;
     describe(co, co, -1, err);
-    (void)lua_closethread(co, NULL); /* runs pending to-be-closed variables */
+    (void)lua_resetthread(co); /* runs pending to-be-closed variables */
     return rc == LUA_ERRMEM ? ERR_NOMEM : ERR_SCRIPT;
 }
