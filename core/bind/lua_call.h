@@ -17,7 +17,6 @@ struct host {
     struct log *log;
     int64_t budget_ns; /* longest that one entry may run; 0: no limit. Set by task.budget */
     int64_t deadline;  /* monotonic ns at which the running entry is over; 0: none */
-    size_t tasks;      /* coroutines alive */
     int exit_code;
     int main_ref; /* the script's own task, in the registry; LUA_NOREF when it has ended */
 };

@@ -33,13 +33,32 @@ lua_State *task_wait_state(struct task_wait *wait) {
     return wait->co;
 }
 
-static void report(lua_State *L, const struct err *err) {
-    log_event(host_of(L)->log, LOG_ERROR, "a task failed", "error", err->message, NULL);
+static bool is_main(lua_State *co) {
+    struct host *host = host_of(co);
+    if (host->main_ref == LUA_NOREF)
+        return false;
+    lua_rawgeti(co, LUA_REGISTRYINDEX, host->main_ref);
+    bool same = lua_tothread(co, -1) == co;
+    lua_pop(co, 1);
+    return same;
 }
 
-/* Continues co; its thread object lies on top of nobody's stack but is pinned by ref until here. */
-static void step(lua_State *co, int nargs) {
+static int exit_code(lua_State *co, int nresults) {
+    if (nresults == 0 || lua_isnil(co, -nresults))
+        return 0;
+    return lua_isinteger(co, -nresults) ? (int)lua_tointeger(co, -nresults) : !lua_toboolean(co, -nresults);
+}
+
+static void end_main(lua_State *co, int code) {
     struct host *host = host_of(co);
+    host->exit_code = code;
+    luaL_unref(co, LUA_REGISTRYINDEX, host->main_ref);
+    host->main_ref = LUA_NOREF;
+    loop_stop(host->loop);
+}
+
+/* Starts or continues co, which somebody keeps from the collector until this returns. */
+static void step(lua_State *co, int nargs) {
     struct err err = {0};
     int nresults = 0;
     int rc = lua_resume_protected(co, nargs, &nresults, &err);
@@ -47,25 +66,10 @@ static void step(lua_State *co, int nargs) {
         lua_pop(co, nresults);
         return;
     }
-    host->tasks--;
-    bool is_main = false;
-    if (host->main_ref != LUA_NOREF) {
-        lua_rawgeti(co, LUA_REGISTRYINDEX, host->main_ref);
-        is_main = lua_tothread(co, -1) == co;
-        lua_pop(co, 1);
-    }
     if (rc < 0)
-        report(co, &err);
-    if (!is_main)
-        return;
-    if (rc < 0)
-        host->exit_code = 1;
-    else if (nresults > 0)
-        host->exit_code =
-            lua_isinteger(co, -nresults) ? (int)lua_tointeger(co, -nresults) : !lua_toboolean(co, -nresults);
-    luaL_unref(co, LUA_REGISTRYINDEX, host->main_ref);
-    host->main_ref = LUA_NOREF;
-    loop_stop(host->loop);
+        log_event(host_of(co)->log, LOG_ERROR, "a task failed", "error", err.message, NULL);
+    if (is_main(co))
+        end_main(co, rc < 0 ? EXIT_FAILURE : exit_code(co, nresults));
 }
 
 void task_wait_resume(struct task_wait *wait, int nresults) {
@@ -94,8 +98,18 @@ void task_start(lua_State *L, int nargs) {
     lua_State *co = lua_newthread(L);
     lua_insert(L, -(nargs + 2)); /* below the function, to stay until the first step is over */
     lua_xmove(L, co, nargs + 1);
-    host_of(L)->tasks++;
     step(co, nargs);
+    lua_pop(L, 1);
+}
+
+void task_main(lua_State *L) {
+    lua_State *co = lua_newthread(L);
+    host_of(L)->main_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pushthread(co); /* end_main gives up the reference while co still runs its last step */
+    lua_xmove(co, L, 1);
+    lua_insert(L, -2);
+    lua_xmove(L, co, 1);
+    step(co, 0);
     lua_pop(L, 1);
 }
 

@@ -22,6 +22,10 @@ void task_wait_fail(struct task_wait *wait, const char *message);
  * logged with its traceback and harms nobody else. This is how C calls Lua's event handlers. */
 void task_start(lua_State *L, int nargs);
 
+/* The same for the program itself: when its task ends the loop stops, and host->exit_code is what it returned
+ * (an integer; true or nothing: 0; false: 1), or 1 after an error. */
+void task_main(lua_State *L);
+
 int luaopen_ks_task(lua_State *L);
 
 #endif

@@ -1,0 +1,2 @@
+-- kube-scheduler version
+print("kube-scheduler " .. require "sys".version)
