@@ -58,21 +58,24 @@ binary: $(BINARY)
 unit-binaries: $(UNIT)
 
 $(BINARY): $(BUILD)/core/main.o $(CORE_O)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	@echo '  CC $<'
+	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # Bundled Lua is part of the binary: one symbol a file, made by the assembler.
 $(BUILD)/embed.c: $(LUA_FILES) vendor/embed Makefile
 	@mkdir -p $(@D)
 	vendor/embed $(LUA_FILES) >$@
 $(BUILD)/embed.o: $(BUILD)/embed.c
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(CORE_O)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS) -lcmocka
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS) -lcmocka
 
 run: all
 	@$(BINARY) run --schedule-name schedule.yml.sample --executor local

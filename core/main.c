@@ -16,9 +16,9 @@ enum { EXIT_USAGE = 2 };
 
 struct command {
     const char *lua_path;
-    const char *script;     /* a file of the user's, or NULL */
-    char bundled[64];       /* else "scripts/NAME.lua" */
-    const char *word;       /* as typed, for messages; NULL for the daemon without a word */
+    const char *script; /* a file of the user's, or NULL */
+    char bundled[64];   /* else "scripts/NAME.lua" */
+    const char *word;   /* as typed, for messages; NULL for the daemon without a word */
     int first_arg;
 };
 

@@ -19,7 +19,8 @@ static int l_monotonic(lua_State *L) {
 
 static int l_format(lua_State *L) {
     lua_Integer t = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, t > INT64_C(-62135596800) && t < INT64_C(253402300800), 1, "a time in the years 1 to 9999");
+    luaL_argcheck(L, t > INT64_C(-62135596800) && t < INT64_C(253402300800), 1,
+                  "a time in the years 1 to 9999");
     time_t seconds = (time_t)t;
     struct tm tm;
     char text[40];
@@ -64,7 +65,8 @@ static int l_parse(lua_State *L) {
         const char *rest = text + used;
         if (*rest == '.')
             rest += 1 + strspn(rest + 1, "0123456789");
-        if (days_fit(&tm) && tm.tm_hour <= 23 && tm.tm_min <= 59 && tm.tm_sec <= 60 && parse_offset(rest, &offset)) {
+        if (days_fit(&tm) && tm.tm_hour <= 23 && tm.tm_min <= 59 && tm.tm_sec <= 60 &&
+            parse_offset(rest, &offset)) {
             lua_pushinteger(L, (lua_Integer)timegm(&tm) - offset);
             return 1;
         }

@@ -54,10 +54,18 @@ static int write_event(lua_State *L, enum log_level level) {
     return 0;
 }
 
-static int l_debug(lua_State *L) { return write_event(L, LOG_DEBUG); }
-static int l_info(lua_State *L) { return write_event(L, LOG_INFO); }
-static int l_warning(lua_State *L) { return write_event(L, LOG_WARNING); }
-static int l_error(lua_State *L) { return write_event(L, LOG_ERROR); }
+static int l_debug(lua_State *L) {
+    return write_event(L, LOG_DEBUG);
+}
+static int l_info(lua_State *L) {
+    return write_event(L, LOG_INFO);
+}
+static int l_warning(lua_State *L) {
+    return write_event(L, LOG_WARNING);
+}
+static int l_error(lua_State *L) {
+    return write_event(L, LOG_ERROR);
+}
 
 /* log.format("text" | "json") */
 static int l_format(lua_State *L) {

@@ -172,10 +172,10 @@ static int l_on_signal(lua_State *L) {
     return 0;
 }
 
-static const luaL_Reg functions[] = {{"read", l_read},         {"list", l_list},       {"kind", l_kind},
-                                     {"mkdir", l_mkdir},       {"isatty", l_isatty},   {"hostname", l_hostname},
-                                     {"pid", l_pid},           {"program", l_program}, {"random", l_random},
-                                     {"on_signal", l_on_signal}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"read", l_read},     {"list", l_list},           {"kind", l_kind}, {"mkdir", l_mkdir},
+    {"isatty", l_isatty}, {"hostname", l_hostname},   {"pid", l_pid},   {"program", l_program},
+    {"random", l_random}, {"on_signal", l_on_signal}, {NULL, NULL}};
 
 int luaopen_ks_sys(lua_State *L);
 int luaopen_ks_sys(lua_State *L) {
