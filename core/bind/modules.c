@@ -13,12 +13,17 @@
 #include <unistd.h>
 
 int luaopen_ks_clock(lua_State *L);
+int luaopen_ks_crypto(lua_State *L);
 int luaopen_ks_log(lua_State *L);
 int luaopen_ks_sys(lua_State *L);
 
-static const luaL_Reg modules[] = {{"clock", luaopen_ks_clock}, {"log", luaopen_ks_log},
-                                   {"sys", luaopen_ks_sys},     {"task", luaopen_ks_task},
-                                   {"cjson", luaopen_cjson},    {NULL, NULL}};
+static const luaL_Reg modules[] = {{"clock", luaopen_ks_clock},
+                                   {"crypto", luaopen_ks_crypto},
+                                   {"log", luaopen_ks_log},
+                                   {"sys", luaopen_ks_sys},
+                                   {"task", luaopen_ks_task},
+                                   {"cjson", luaopen_cjson},
+                                   {NULL, NULL}};
 
 static int load_embedded(lua_State *L, const char *file) {
     for (const struct embedded *at = embedded_files; at->path; at++) {
