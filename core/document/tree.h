@@ -1,0 +1,22 @@
+/* Inside this folder: what a struct doc is made of. */
+#ifndef KS_DOCUMENT_TREE_H
+#define KS_DOCUMENT_TREE_H
+
+#include "document/build.h"
+
+struct doc {
+    struct chunk *chunks; /* the arena, newest first */
+    char *free, *end;     /* of the newest chunk */
+    struct doc_node *root;
+    struct builder *builder; /* NULL once finished */
+};
+
+void builder_free(struct builder *builder);
+
+/* The members' indexes in the byte order of their keys, equal keys in source order. */
+uint32_t *doc_order(const struct doc_node *object);
+
+/* Byte order of keys, a prefix first. */
+int doc_compare_keys(const char *a, size_t a_len, const char *b, size_t b_len);
+
+#endif
