@@ -26,7 +26,8 @@ struct kube_container {
 struct kube_object {
     enum kube_kind kind;
     char *namespace_, *name, *uid, *resource_version;
-    bool deleting; /* has a deletionTimestamp */
+    int64_t deletion; /* deletionTimestamp: when its grace ends, unix seconds; 0: nobody deletes it */
+    int64_t grace;    /* deletionGracePeriodSeconds: so it was deleted at deletion - grace */
     int64_t created;
     /* our labels and annotations; NULL when absent */
     char *managed_by, *instance, *job_slug, *job, *slot, *attempt, *trigger, *reported;
@@ -34,6 +35,7 @@ struct kube_object {
     /* Pod */
     char *phase, *reason, *message, *node;
     char *unschedulable; /* message of condition PodScheduled=False, or NULL */
+    char *disruption;    /* reason of condition DisruptionTarget=True (PreemptionByScheduler, …), or NULL */
     struct kube_container containers[KUBE_MAX_CONTAINERS];
     size_t container_count;
     /* Job */

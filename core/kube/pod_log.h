@@ -15,8 +15,10 @@ struct pod_log_events {
     void (*done)(void *ctx, const struct err *err);
 };
 
+/* since: unix seconds, lines written before are left out; 0: from the first. */
 int pod_log_follow(struct kube_client *client, const char *namespace_, const char *pod, const char *container,
-                   const struct pod_log_events *events, void *ctx, struct pod_log **out, struct err *err);
+                   int64_t since, const struct pod_log_events *events, void *ctx, struct pod_log **out,
+                   struct err *err);
 /* The container has terminated: reach the end of what there is, and finish. */
 void pod_log_finish(struct pod_log *log);
 void pod_log_free(struct pod_log *log); /* before done: cancels; after done: releases */

@@ -7,7 +7,8 @@
 #include "kube/object.h"
 
 enum watch_event {
-    WATCH_RELIST, /* what follows until WATCH_SYNCED is all there is (object NULL) */
+    WATCH_RELIST, /* a list is about to be asked for: what follows until WATCH_SYNCED is all that there was
+                     after this moment (object NULL); again when the list fails and starts anew */
     WATCH_OBJECT, /* this is how the object is now: from the list, ADDED or MODIFIED */
     WATCH_DELETED,
     WATCH_SYNCED /* the list was complete; whoever did not appear is gone (object NULL) */
