@@ -1,0 +1,21 @@
+/* The Lua module `http`: requests to any server (alerts, hooks, your own scripts), from inside a task.
+ *   http.request{url=, method=, headers=, body=, timeout=, ca_file=, proxy=, insecure=, max_body=}
+ *       -> {status=, headers=, body=}   any status is an answer; header names are in lower case, fields that
+ *                                       come several times are joined with ", "
+ *       -> nil, message, code           code: "timeout", "limit" (the answer is longer than max_body), "io",
+ *                                       "invalid" (a bad URL or header)
+ * method: GET, or POST when there is a body. headers: {["Content-Type"] = "…", Accept = {"a", "b"}}.
+ * timeout: seconds for everything, fractions are fine, 30. max_body: bytes, 16 MiB. */
+#ifndef KS_BIND_HTTP_H
+#define KS_BIND_HTTP_H
+
+#include "base/err.h"
+
+#include <lua.h>
+
+int luaopen_ks_http(lua_State *L);
+
+/* One word for enum err_code, which Lua code can compare: "notfound", "timeout", "io", … */
+const char *http_code_name(int code);
+
+#endif
