@@ -28,8 +28,9 @@ void loop_free(struct loop *loop) {
     if (!loop)
         return;
     /* Owners have closed their handles; their close callbacks still have to run. */
-    while (uv_loop_close(&loop->uv) == UV_EBUSY && uv_run(&loop->uv, UV_RUN_NOWAIT) != 0)
-        ;
+    bool more = true;
+    while (uv_loop_close(&loop->uv) == UV_EBUSY && more)
+        more = uv_run(&loop->uv, UV_RUN_NOWAIT) != 0;
     free(loop);
 }
 
