@@ -4,6 +4,7 @@
 #include "bind/embed.h"
 #include "bind/http.h"
 #include "bind/lua_call.h"
+#include "bind/store.h"
 #include "bind/task.h"
 
 #include <errno.h>
@@ -18,10 +19,10 @@ int luaopen_ks_crypto(lua_State *L);
 int luaopen_ks_log(lua_State *L);
 int luaopen_ks_sys(lua_State *L);
 
-static const luaL_Reg modules[] = {{"clock", luaopen_ks_clock}, {"crypto", luaopen_ks_crypto},
-                                   {"http", luaopen_ks_http},   {"log", luaopen_ks_log},
-                                   {"sys", luaopen_ks_sys},     {"task", luaopen_ks_task},
-                                   {"cjson", luaopen_cjson},    {NULL, NULL}};
+static const luaL_Reg modules[] = {
+    {"clock", luaopen_ks_clock}, {"crypto", luaopen_ks_crypto}, {"http", luaopen_ks_http},
+    {"log", luaopen_ks_log},     {"store", luaopen_ks_store},   {"sys", luaopen_ks_sys},
+    {"task", luaopen_ks_task},   {"cjson", luaopen_cjson},      {NULL, NULL}};
 
 static int load_embedded(lua_State *L, const char *file) {
     for (const struct embedded *at = embedded_files; at->path; at++) {

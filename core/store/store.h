@@ -12,11 +12,14 @@
 
 struct store;
 
-/* Opens or creates the file with WAL and synchronous=FULL, and takes it for this process alone: a second
- * daemon on the same state gets an error that says so. Blocking; at start only. schema: SQL with
- * CREATE … IF NOT EXISTS. */
+/* Opens or creates the file (0600, and its directory 0700) with WAL and synchronous=FULL, and takes it for
+ * this process alone by a lock on PATH.lock: a second daemon on the same state gets ERR_EXISTS with a message
+ * that says so. Others may read it meanwhile. Blocking; at start only. schema: any number of statements,
+ * CREATE … IF NOT EXISTS; who adds tables later does so by store_exec. */
 int store_open(struct loop *loop, const char *path, const char *schema, struct store **out, struct err *err);
-void store_close(struct store *store); /* writes what waits first; blocking */
+/* Writes what waits first, and makes its callbacks; blocking. Inside a callback: right after it. NULL is
+ * fine. */
+void store_close(struct store *store);
 
 struct store_value {
     enum { STORE_NULL, STORE_INTEGER, STORE_TEXT } type;
@@ -25,12 +28,14 @@ struct store_value {
     size_t len;
 };
 
-/* rows: count of result rows; each has `columns` values, row by row, alive during the call. err NULL:
- * committed. */
+/* rows: count of result rows; each has `columns` values, row by row, alive during the call. Numbers that are
+ * not integers come as text. err NULL: committed; else nothing of this statement is in the file: ERR_EXISTS
+ * for a constraint, ERR_IO for the disk, ERR_INVALID for the SQL. */
 typedef void (*store_cb)(void *ctx, const struct store_value *values, size_t rows, size_t columns,
                          const struct err *err);
 
-/* cb may be NULL. */
+/* One statement, no BEGIN or COMMIT; one that fails does not harm the others of its group. Everything is
+ * copied. cb may be NULL. An error here: cb will not be called. */
 int store_exec(struct store *store, const char *sql, const struct store_value *params, size_t param_count,
                store_cb cb, void *ctx, struct err *err);
 
