@@ -1,0 +1,150 @@
+-- Tells people outside. alert.new chooses the routes from the environment and the settings; send queues an
+-- event on each of them. lua/ALERTS.md says which events, which routes, and how to add one.
+local clock = require "clock"
+local event = require "alert.sender.event"
+local log = require "log"
+local Queue = require "alert.sender.queue"
+local sys = require "sys"
+local task = require "task"
+local text = require "alert.sender.text"
+
+local alert = {}
+
+local Sender = {}
+Sender.__index = Sender
+
+local BUNDLED = { "log", "honeybadger", "sentry" }
+local FLUSH_STEP = 0.05 -- seconds between two looks
+
+-- The bundled routes, then those that the settings name: each entry that is a table belongs to a route.
+local function route_names(settings)
+  local names, known = {}, {}
+  for i, name in ipairs(BUNDLED) do names[i], known[name] = name, true end
+  local more = {}
+  for name, value in pairs(settings) do
+    if type(value) == "table" and not known[name] then more[#more + 1] = name end
+  end
+  table.sort(more)
+  return table.move(more, 1, #more, #names + 1, names)
+end
+
+local function load_route(name)
+  if not name:find("^[%w_]+$") then return nil, "a route's name has only letters, digits and _" end
+  local found, route = pcall(require, "alert." .. name)
+  if not found then return nil, "alert/" .. name .. ".lua cannot be used: " .. tostring(route):gsub("\n.*", "") end
+  for _, part in ipairs { "configure", "build", "judge" } do
+    if type(route) ~= "table" or type(route[part]) ~= "function" then
+      return nil, ("alert/%s.lua has no function %s: see lua/ALERTS.md"):format(name, part)
+    end
+  end
+  return route
+end
+
+-- queue | nil: off | nil, error
+local function open_queue(name, options, tools)
+  local route, err = load_route(name)
+  if not route then return nil, err end
+  local config
+  config, err = route.configure(options.env or os.getenv, options.settings and options.settings[name] or {})
+  if not config then return nil, err end
+  for _, secret in pairs(config.secrets or {}) do table.insert(tools.secrets, secret) end
+  local own = setmetatable({ send = route.send }, { __index = tools })
+  return Queue.new(name, route, config, own)
+end
+
+-- By http, with the authorities that SSL_CERT_FILE names, unless the route has its own.
+local function http_sender(env)
+  local ca_file = text.setting(env "SSL_CERT_FILE")
+  return function(request)
+    request.ca_file = request.ca_file or ca_file
+    return require "http".request(request)
+  end
+end
+
+local function tools_of(options)
+  return {
+    send = options.send or http_sender(options.env or os.getenv),
+    sleep = options.sleep or task.sleep,
+    spawn = options.spawn or task.spawn,
+    now = options.now or clock.now,
+    random = options.random or math.random,
+    secrets = {}, -- of all routes
+  }
+end
+
+-- What every event carries about where it comes from.
+local function about_of(options)
+  return {
+    instance = options.instance,
+    environment = options.environment,
+    log_lines = math.tointeger((options.settings or {}).log_lines),
+    host = sys.hostname(),
+    version = sys.version,
+  }
+end
+
+-- options, all optional: instance, environment (names, for people); settings ({ log_lines =, NAME = {…} } as
+-- the schedule has it); routes (names: only these); and, for tests: env, send, sleep, spawn, now, random.
+-- Gives a sender, or nil and what to correct, with no secret in it.
+function alert.new(options)
+  options = options or {}
+  local tools = tools_of(options)
+  local sender = setmetatable({
+    queues = {}, about = about_of(options), now = tools.now, sleep = tools.sleep,
+    stats = {}, -- by route: { delivered, failed, dropped, retried }, since the start
+  }, Sender)
+  for _, name in ipairs(options.routes or route_names(options.settings or {})) do
+    local queue, err = open_queue(name, options, tools)
+    if err then return nil, err end
+    if queue then
+      table.insert(sender.queues, queue)
+      sender.stats[name] = queue.stats
+    end
+  end
+  return sender
+end
+
+-- Calls done(ok) when the last of `count` routes has reported; ok: all have delivered.
+local function collector(count, done)
+  local all = true
+  return function(ok)
+    all = all and ok
+    count = count - 1
+    if count > 0 then return end
+    local fine, err = pcall(done, all)
+    if not fine then log.error("after an alert", { error = err }) end
+  end
+end
+
+-- Queues the event on each route. Never waits, never raises. done(ok), if given, is called once, when every
+-- route has delivered (true) or one has given up (false), perhaps before this returns.
+function Sender:send(given, done)
+  done = done or function() end
+  local ran, complete = pcall(event.complete, given, self.about, self.now())
+  local report = collector(math.max(1, #self.queues), done)
+  if not ran then
+    log.error("an alert could not be made", { kind = "route_error", error = complete })
+    return report(false)
+  end
+  if #self.queues == 0 then return report(true) end
+  for _, queue in ipairs(self.queues) do queue:push(complete, report) end
+end
+
+-- How many deliveries are not over yet.
+function Sender:pending()
+  local count = 0
+  for _, queue in ipairs(self.queues) do count = count + queue:pending() end
+  return count
+end
+
+-- Waits, in a task, until all is delivered or given up, for `timeout` seconds at most. True: nothing is left.
+function Sender:flush(timeout)
+  local waited = 0
+  while self:pending() > 0 and waited < timeout do
+    self.sleep(FLUSH_STEP)
+    waited = waited + FLUSH_STEP
+  end
+  return self:pending() == 0
+end
+
+return alert
