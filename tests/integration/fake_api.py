@@ -126,9 +126,10 @@ class Api:
         return json_answer(201, obj)
 
     def _update(self, request, target):
-        new = decode(request)
-        return json_answer(200, self.store.update(target.resource, target.namespace, target.name, lambda old: new,
-                                                  target.sub == "status"))
+        new, place = decode(request), (target.resource, target.namespace, target.name)
+        if target.resource.put_creates and self.store.find(*place) is None:
+            return json_answer(201, self.store.put_new(*place, new))
+        return json_answer(200, self.store.update(*place, lambda old: new, target.sub == "status"))
 
     def _patch(self, request, target):
         kind = request.headers.get("content-type", "").split(";")[0]
@@ -164,14 +165,13 @@ class Api:
     # lists
 
     def _select(self, request, target):
-        matches = _selector(request.query)
+        matches = _selector(target.resource, request.query)
         return [obj for obj in self.store.list(target.resource, target.namespace) if matches(obj)]
 
     def _list(self, request, target):
         query = request.query
         if _version(query) > self.store.version:
-            raise ApiError(504, "Timeout", f"Too large resource version: {query['resourceVersion']}, current: "
-                           f"{self.store.version}", headers={"retry-after": "1"})
+            raise fake_schema.too_large_version(query["resourceVersion"], self.store.version)
         if query.get("continue"):
             version, items = self._next_page(query["continue"])
         else:
@@ -225,7 +225,7 @@ class Watch:
     def __init__(self, api, target, query):
         self.api, self.store = api, api.store
         self.resource, self.namespace = target.resource, target.namespace
-        self.matches = _selector(query)
+        self.matches = _selector(self.resource, query)
         self.bookmarks = query.get("allowWatchBookmarks") == "true"
         self.seconds = float(query.get("timeoutSeconds") or 1800)
         self.version = _version(query)
@@ -286,9 +286,9 @@ async def _first(changed, nudge, seconds):
             wait.cancel()
 
 
-def _selector(query):
+def _selector(resource, query):
     by_label = fake_selectors.labels(query.get("labelSelector", ""))
-    by_field = fake_selectors.fields(query.get("fieldSelector", ""))
+    by_field = fake_selectors.fields(query.get("fieldSelector", ""), resource.fields)
     return lambda obj: by_label(obj) and by_field(obj)
 
 
@@ -296,7 +296,8 @@ def _version(query):
     try:
         return int(query.get("resourceVersion") or 0)
     except ValueError as error:
-        raise bad_request(f"invalid resource version {query['resourceVersion']!r}") from error
+        text = query["resourceVersion"]
+        raise fake_schema.internal(f'resourceVersion: Invalid value: "{text}": invalid syntax') from error
 
 
 def _delete_options(request):
@@ -305,6 +306,10 @@ def _delete_options(request):
         options["propagationPolicy"] = request.query["propagationPolicy"]
     if "gracePeriodSeconds" in request.query:
         options["gracePeriodSeconds"] = int(request.query["gracePeriodSeconds"])
+    policy = options.get("propagationPolicy", "Background")
+    if policy not in ("Foreground", "Background", "Orphan"):
+        raise ApiError(422, "Invalid", f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: '
+                       f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"')
     return options
 
 

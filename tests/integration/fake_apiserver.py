@@ -5,12 +5,9 @@ Prints "listening PORT" and serves until stdin ends or SIGTERM. Tests script it 
 lists what every fake server has, KubernetesControl below what this one adds.
 """
 
-import argparse
 import asyncio
 import json
 import os
-import signal
-import threading
 
 import fake_api
 import fake_control
@@ -18,8 +15,8 @@ import fake_faults
 import fake_hollow
 import fake_http
 import fake_logs
+import fake_main
 import fake_store
-import pki
 from fake_schema import BY_NAME, ApiError
 
 TOKEN = "secret-token"
@@ -27,7 +24,7 @@ TOKEN = "secret-token"
 
 class KubernetesControl(fake_control.Control):
     """POST /_test/hollow {settings of fake_hollow.py}: the hollow kubelet and the Job controller, off at first
-    POST /_test/pod-phase {namespace, name, phase, exit_code, reason}: Running, Succeeded or Failed, as a kubelet writes it
+    POST /_test/pod-phase {namespace, name, phase, exit_code, reason}: Running, Succeeded or Failed, as kubelets write
     POST /_test/pod-status {namespace, name, status}: merges the status
     POST /_test/log {namespace, name, container, text}: adds lines to a container's log
     POST /_test/bookmarks {seconds}: their interval; {} sends one now to all watches
@@ -106,25 +103,13 @@ class KubernetesControl(fake_control.Control):
 def build(options):
     """The server, wired; it does not listen yet."""
     clock = fake_http.Clock()
-    tls = None
-    if options.tls:
-        pki.make(options.tls)
-        tls = fake_http.tls_context(os.path.join(options.tls, "server.crt"), os.path.join(options.tls, "server.key"),
-                                    os.path.join(options.tls, "ca.crt"), not options.http1)
     store, logs, faults = fake_store.Store(clock), fake_logs.Logs(clock), fake_faults.Faults()
     api = fake_api.Api(store, logs)
     if options.auth != "none":
         api.tokens = [TOKEN]
-
-    async def handler(request, stream):
-        if request.path.startswith("/_test/"):
-            await stream.answer(control.handle(request))
-            return
-        control.record(request)
-        await faults.serve(fake_faults.Exchange(request, stream), api.handle)
-
-    server = fake_http.Server(handler, clock, tls, not options.http1, options.max_streams)
+    server = fake_main.server(options, clock)
     control = KubernetesControl(server, faults, store, logs, api)
+    server.handler = fake_main.handler(control, faults, api.handle)
     return server
 
 
@@ -143,47 +128,21 @@ def kubeconfig(options, port):
     return json.dumps(config, indent=2) + "\n"
 
 
-async def serve(options, server):
-    await server.listen(options.port)
-    if options.kubeconfig:
-        with open(options.kubeconfig, "w") as file:
-            file.write(kubeconfig(options, server.port))
-    print(f"listening {server.port}", flush=True)
-    await until_told(options)
-    server.shut()
-
-
-async def until_told(options):
-    """Returns when stdin ends or SIGTERM arrives."""
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, over.set)
-    if not options.no_stdin:
-        threading.Thread(target=_drain_stdin, args=(loop, over), daemon=True).start()
-    await over.wait()
-
-
-def _drain_stdin(loop, over):
-    while os.read(0, 4096):
-        pass
-    loop.call_soon_threadsafe(over.set)
-
-
-async def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--tls", metavar="DIR", help="serve TLS; makes ca.crt, server.* and client.* in DIR")
-    parser.add_argument("--http1", action="store_true", help="no HTTP/2")
+def main():
+    parser = fake_main.parser(__doc__)
     parser.add_argument("--kubeconfig", metavar="FILE", help="write one; implies --auth token")
     parser.add_argument("--auth", choices=("none", "token", "cert"), help=f'token: demand "{TOKEN}" or a certificate')
-    parser.add_argument("--max-streams", type=int, default=250, help="of one HTTP/2 connection")
-    parser.add_argument("--no-stdin", action="store_true", help="do not end with stdin")
     options = parser.parse_args()
     options.auth = options.auth or ("token" if options.kubeconfig else "none")
     if options.auth == "cert" and not options.tls:
         parser.error("--auth cert needs --tls")
-    await serve(options, build(options))
+
+    def write_kubeconfig(port):
+        if options.kubeconfig:
+            with open(options.kubeconfig, "w") as file:
+                file.write(kubeconfig(options, port))
+    fake_main.run(lambda: build(options), options, write_kubeconfig)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -7,7 +7,7 @@ A rule is a JSON object:
   times    then hit so many (default 1; 0: all)
   action   one of ACTIONS below
   commit   true: carry the request out before the action; its answer is lost
-  delay    seconds to wait before all this
+  seconds  wait so long before all this (default 0)
   in_flight  true: hit now, once, the matching requests that are being answered (watches, followed logs, stalls)
 The first rule that matches a request decides.
 """
@@ -22,8 +22,8 @@ import fake_schema
 from fake_http import Answer
 
 ACTIONS = {
-    "answer": "status, reason, message: a Kubernetes Status; or status, body (text or JSON); and headers",
-    "delay": "nothing but its seconds",
+    "answer": "status, reason, message, details: a Kubernetes Status; or status, body (text or JSON); and headers",
+    "delay": "nothing but its seconds of waiting",
     "hold": "wait for POST /_test/release, then carry the request out, even when its client has gone",
     "stall": "never answer; in flight: not a byte more",
     "close": "cut the TCP connection; reset: true by a RST",
@@ -39,8 +39,8 @@ ACTIONS = {
     "watch-garbage": "after `after` events, a line that is no JSON",
 }
 WATCH_ACTIONS = ("cut-watch-mid-line", "watch-expired", "watch-garbage")
-KEYS = {"method", "path", "skip", "times", "action", "commit", "delay", "in_flight", "seconds", "status", "reason",
-        "message", "body", "headers", "code", "refuse", "reset", "after"}
+KEYS = {"method", "path", "skip", "times", "action", "commit", "in_flight", "seconds", "status", "reason",
+        "message", "details", "body", "headers", "code", "refuse", "reset", "after"}
 GARBAGE = b'{"kind":"Status",]'
 
 
@@ -141,7 +141,7 @@ class Faults:
             await deliver(exchange, handle(exchange.request))
             return
         action = rule["action"]
-        await asyncio.sleep(rule.get("delay", rule.get("seconds", 0)))
+        await asyncio.sleep(rule.get("seconds", 0))
         if action in WATCH_ACTIONS:
             exchange.arm(rule)
             await deliver(exchange, handle(exchange.request))
@@ -214,7 +214,7 @@ def _scripted(rule):
         text = body if isinstance(body, str) else json.dumps(body)
         return Answer(status, text.encode(), headers)
     error = fake_schema.ApiError(status, rule.get("reason", "InternalError"), rule.get("message", "scripted"),
-                                 headers=headers)
+                                 rule.get("details"), headers)
     return error.answer()
 
 

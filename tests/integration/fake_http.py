@@ -1,6 +1,6 @@
 """HTTP/1.1 and HTTP/2 on one port, with the ways to misbehave that real servers have.
 
-A Server calls `await handler(request, stream)` once for each request, in a task of its own. The task is
+A Server calls `await server.handler(request, stream)` once for each request, in a task of its own. The task is
 cancelled when the client goes away. The handler answers on the stream: answer(), or start(), write()…, end().
 """
 
@@ -56,10 +56,12 @@ class Answer:
 
 
 class Server:
-    """handler: a coroutine function (request, stream). tls: an ssl.SSLContext or None."""
+    """tls: an ssl.SSLContext or None. Set handler before listen()."""
 
-    def __init__(self, handler, clock, tls=None, http2=True, max_streams=250):
-        self.handler, self.clock, self.tls = handler, clock, tls
+    handler = None
+
+    def __init__(self, clock, tls=None, http2=True, max_streams=250):
+        self.clock, self.tls = clock, tls
         self.http2, self.max_streams = http2, max_streams
         self.ids = itertools.count(1)
         self.connections = set()

@@ -22,6 +22,8 @@ class Resource(NamedTuple):
     group: str  # "" is the core group
     version: str
     namespaced: bool = True
+    fields: tuple = ()  # what a field selector may name beside metadata.name and metadata.namespace
+    put_creates: bool = False  # a PUT of what is not there creates it, whatever its resourceVersion says
 
     @property
     def api_version(self):
@@ -30,13 +32,14 @@ class Resource(NamedTuple):
 
 RESOURCES = [
     Resource("namespaces", "Namespace", "", "v1", namespaced=False),
-    Resource("pods", "Pod", "", "v1"),
+    Resource("pods", "Pod", "", "v1", fields=("spec.nodeName", "spec.restartPolicy", "status.phase")),
     Resource("configmaps", "ConfigMap", "", "v1"),
     Resource("secrets", "Secret", "", "v1"),
-    Resource("events", "Event", "", "v1"),
+    Resource("events", "Event", "", "v1", put_creates=True,
+             fields=("involvedObject.kind", "involvedObject.name", "involvedObject.uid", "reason", "type")),
     Resource("jobs", "Job", "batch", "v1"),
     Resource("cronjobs", "CronJob", "batch", "v1"),
-    Resource("leases", "Lease", "coordination.k8s.io", "v1"),
+    Resource("leases", "Lease", "coordination.k8s.io", "v1", put_creates=True),
 ]
 BY_NAME = {resource.plural: resource for resource in RESOURCES}
 
@@ -51,7 +54,9 @@ class ApiError(Exception):
 
     def status(self):
         status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                  "message": self.message, "reason": self.reason, "code": self.code}
+                  "message": self.message, "code": self.code}
+        if self.reason:
+            status["reason"] = self.reason
         if self.details:
             status["details"] = self.details
         return status
@@ -90,7 +95,19 @@ def conflict(resource, name, why="the object has been modified; please apply you
 def invalid(resource, name, field, problem):
     details = {**about(resource, name), "kind": resource.kind,
                "causes": [{"reason": "FieldValueInvalid", "message": problem, "field": field}]}
-    return ApiError(422, "Invalid", f'{resource.kind} "{name}" is invalid: {field}: {problem}', details)
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {field}: {problem}', details)
+
+
+def internal(message):
+    """Some mistakes of the client are a 500 without a reason, in the real server too."""
+    return ApiError(500, "", message)
+
+
+def too_large_version(wanted, current):
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    return ApiError(504, "Timeout", f"Timeout: Too large resource version: {wanted}, current: {current}",
+                    {"causes": [cause], "retryAfterSeconds": 1})
 
 
 def bad_request(message):

@@ -36,14 +36,16 @@ def _label_term(term):
     return lambda values: values.get(term["key2"]) == term["value"]
 
 
-def fields(selector):
-    """metadata.name=x, status.phase!=y, joined by commas."""
+def fields(selector, known):
+    """metadata.name=x, status.phase!=y, joined by commas; known: the fields that may be named."""
     terms = []
     for term in filter(None, selector.split(",")):
         match = re.fullmatch(r"([\w.]+)(==|=|!=)(.*)", term.strip())
         if not match:
             raise bad_request(f"invalid field selector: {selector!r}")
         path, operator, value = match.groups()
+        if path not in (*known, "metadata.name", "metadata.namespace"):
+            raise bad_request(f"field label not supported: {path}")
         terms.append((path.split("."), operator != "!=", value))
     return lambda obj: all((_at(obj, path) == value) == wanted for path, wanted, value in terms)
 

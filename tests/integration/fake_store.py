@@ -108,7 +108,7 @@ class Store:
         obj = copy.deepcopy(obj)
         meta = obj.setdefault("metadata", {})
         if meta.get("resourceVersion"):
-            raise fake_schema.bad_request("resourceVersion should not be set on objects to be created")
+            raise fake_schema.internal("resourceVersion should not be set on objects to be created")
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"][:58] + "".join(random.choices(SUFFIX_LETTERS, k=5))
         fake_schema.check(resource, namespace, obj)
@@ -148,6 +148,15 @@ class Store:
         if meta.get("deletionTimestamp") and not meta.get("finalizers") and old_meta.get("finalizers"):
             return self._write("DELETED", resource, new, old)
         return self._write("MODIFIED", resource, new, old)
+
+    def put_new(self, resource, namespace, name, obj):
+        """A PUT of what is not there, of a resource where that creates it: only a uid in it can prevent that."""
+        meta = obj.get("metadata", {})
+        if meta.get("uid"):
+            raise conflict(resource, name, f"Precondition failed: UID in precondition: {meta['uid']}, "
+                           "UID in object meta: ")
+        meta = {key: value for key, value in meta.items() if key != "resourceVersion"}
+        return self.create(resource, namespace, {**obj, "metadata": {**meta, "name": name}})
 
     def patch_status(self, resource, namespace, name, patch):
         """What controllers do; nothing when the object is gone. Returns the object or None."""

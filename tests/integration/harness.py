@@ -251,6 +251,20 @@ class FakeApi(Fake):
         return value
 
 
+class Receiver(Fake):
+    """receiver.py, over TLS: what alerts are sent to."""
+
+    script = "receiver.py"
+
+    def __init__(self, *arguments, tls=True):
+        super().__init__(*arguments, tls=tls)
+
+    def script_statuses(self, path, statuses, **more):
+        """Answers the next requests whose path matches by these statuses, in order, then normally."""
+        for status in statuses:
+            self.fault("answer", path=path, status=status, **more)
+
+
 class Daemon(Process):
     """The built binary. files: {name: text}, written into its working folder; api: a FakeApi to connect to."""
 
