@@ -16,13 +16,24 @@
 
 int luaopen_ks_clock(lua_State *L);
 int luaopen_ks_crypto(lua_State *L);
+int luaopen_ks_json(lua_State *L);
 int luaopen_ks_log(lua_State *L);
 int luaopen_ks_sys(lua_State *L);
+int luaopen_ks_yaml(lua_State *L);
 
 static const luaL_Reg modules[] = {
-    {"clock", luaopen_ks_clock}, {"crypto", luaopen_ks_crypto}, {"http", luaopen_ks_http},
-    {"log", luaopen_ks_log},     {"store", luaopen_ks_store},   {"sys", luaopen_ks_sys},
-    {"task", luaopen_ks_task},   {"cjson", luaopen_cjson},      {NULL, NULL}};
+    {"clock", luaopen_ks_clock},
+    {"crypto", luaopen_ks_crypto},
+    {"http", luaopen_ks_http},
+    {"json", luaopen_ks_json},
+    {"log", luaopen_ks_log},
+    {"store", luaopen_ks_store},
+    {"sys", luaopen_ks_sys},
+    {"task", luaopen_ks_task},
+    {"yaml", luaopen_ks_yaml},
+    {"cjson", luaopen_cjson},
+    {NULL, NULL},
+};
 
 static int load_embedded(lua_State *L, const char *file) {
     for (const struct embedded *at = embedded_files; at->path; at++) {

@@ -12,7 +12,8 @@ struct chunk {
     max_align_t data[];
 };
 
-enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = sizeof(void *) };
+/* Chunks double, so that a small text costs little and a large one few allocations. */
+enum { FIRST_CHUNK = 1024, LAST_CHUNK = 256 * 1024, ALIGNMENT = sizeof(void *) };
 
 void doc_free(struct doc *doc) {
     if (!doc)
@@ -27,7 +28,9 @@ void doc_free(struct doc *doc) {
 
 /* A large request gets a chunk of its own; what was left of the old chunk is given up. */
 static int add_chunk(struct doc *doc, size_t size) {
-    size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
+    if (doc->chunk_size < LAST_CHUNK)
+        doc->chunk_size = doc->chunk_size ? doc->chunk_size * 2 : FIRST_CHUNK;
+    size_t room = size > doc->chunk_size ? size : doc->chunk_size;
     struct chunk *chunk = malloc(sizeof *chunk + room);
     if (!chunk)
         return ERR_NOMEM;

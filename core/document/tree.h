@@ -7,6 +7,7 @@
 struct doc {
     struct chunk *chunks; /* the arena, newest first */
     char *free, *end;     /* of the newest chunk */
+    size_t chunk_size;    /* of the newest that was not made for one large request */
     struct doc_node *root;
     struct builder *builder; /* NULL once finished */
 };
