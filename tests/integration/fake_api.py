@@ -308,7 +308,7 @@ def _delete_options(request):
         options["gracePeriodSeconds"] = int(request.query["gracePeriodSeconds"])
     policy = options.get("propagationPolicy", "Background")
     if policy not in ("Foreground", "Background", "Orphan"):
-        raise ApiError(422, "Invalid", f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: '
+        raise ApiError(422, "Invalid", 'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: '
                        f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"')
     return options
 

@@ -8,7 +8,8 @@ A rule is a JSON object:
   action   one of ACTIONS below
   commit   true: carry the request out before the action; its answer is lost
   seconds  wait so long before all this (default 0)
-  in_flight  true: hit now, once, the matching requests that are being answered (watches, followed logs, stalls)
+  in_flight  true: hit now, once, the matching requests that are being answered (watches, followed logs, stalls);
+           only with IN_FLIGHT actions
 The first rule that matches a request decides.
 """
 
@@ -33,12 +34,13 @@ ACTIONS = {
     "freeze": "the whole connection: open, but no byte in or out any more",
     "garbage": "200 with a body that is no JSON",
     "cut-body": "half of the answer, then cut the connection",
-    "end": "in flight: end the answer properly, as a server does to a watch that is old enough",
+    "end": "200 and an end without more; in flight: the proper end, as of a watch that is old enough",
     "cut-watch-mid-line": "after `after` events, half of the next event, then cut the connection",
-    "watch-expired": "after `after` events, an ERROR event 410, and the end",
+    "watch-expired": "after `after` events (0: at once), an ERROR event 410, and the end",
     "watch-garbage": "after `after` events, a line that is no JSON",
 }
 WATCH_ACTIONS = ("cut-watch-mid-line", "watch-expired", "watch-garbage")
+IN_FLIGHT = ("stall", "close", "reset", "goaway", "freeze", "end", *WATCH_ACTIONS)
 KEYS = {"method", "path", "skip", "times", "action", "commit", "in_flight", "seconds", "status", "reason",
         "message", "details", "body", "headers", "code", "refuse", "reset", "after"}
 GARBAGE = b'{"kind":"Status",]'
@@ -77,20 +79,26 @@ class Exchange:
             await self.stream.write(line[:len(line) // 2])
             self.stream.connection.close()  # what was written arrives before the end
         else:
-            await self.stream.write(expired_line())
-            self.stream.end()
+            await self.expire()
         raise Finished()
 
+    async def expire(self):
+        """Ends a watch by the event 410."""
+        self.start()
+        event = {"type": "ERROR", "object": fake_schema.expired(1, 2).status()}
+        await self.stream.write(json.dumps(event).encode() + b"\n")
+        self.stream.end()
 
-def expired_line():
-    status = fake_schema.expired(1, 2).status()
-    return json.dumps({"type": "ERROR", "object": status}).encode() + b"\n"
+    def start(self):
+        if not self.stream.started:
+            self.stream.start(200, {})
 
 
 class Faults:
     def __init__(self):
         self.rules = []
         self.in_flight = set()
+        self.tasks = set()
         self.released = asyncio.Event()
 
     def clear(self):
@@ -110,6 +118,8 @@ class Faults:
             raise ValueError(f"unknown action {rule.get('action')!r}; write one of: {', '.join(ACTIONS)}")
         re.compile(rule.get("method", "")), re.compile(rule.get("path", ""))
         if rule.get("in_flight"):
+            if rule["action"] not in IN_FLIGHT:
+                raise ValueError(f"{rule['action']} cannot be in_flight; these can: {', '.join(IN_FLIGHT)}")
             return self._strike_in_flight(rule)
         self.rules.append({"skip": 0, "times": 1, **rule, "hits": 0})
         return 0
@@ -142,7 +152,9 @@ class Faults:
             return
         action = rule["action"]
         await asyncio.sleep(rule.get("seconds", 0))
-        if action in WATCH_ACTIONS:
+        if is_expiry_now(rule):
+            await exchange.expire()
+        elif action in WATCH_ACTIONS:
             exchange.arm(rule)
             await deliver(exchange, handle(exchange.request))
         elif action == "hold":
@@ -165,13 +177,26 @@ class Faults:
     def _strike_in_flight(self, rule):
         struck = [exchange for exchange in self.in_flight if matches(rule, exchange.request)]
         for exchange in struck:
-            if rule["action"] in WATCH_ACTIONS:
+            if is_expiry_now(rule):
+                task = asyncio.ensure_future(_expire_open(exchange))
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
+            elif rule["action"] in WATCH_ACTIONS:
                 exchange.arm(rule)
             elif rule["action"] == "goaway":
                 _say_goaway(exchange)
             else:
                 _interrupt(exchange, rule)
         return len(struck)
+
+
+def is_expiry_now(rule):
+    return rule["action"] == "watch-expired" and rule.get("after", 0) == 0
+
+
+async def _expire_open(exchange):
+    await exchange.expire()
+    exchange.stream.task.cancel()
 
 
 def matches(rule, request):
@@ -200,7 +225,7 @@ async def _answer_instead(exchange, rule):
         stream.connection.freeze()
         await asyncio.Event().wait()
     elif action == "end":
-        stream.start(200, {})
+        exchange.start()
         stream.end()
     else:
         stream.connection.cut(rule.get("reset", False))
@@ -245,7 +270,8 @@ def _interrupt(exchange, rule):
         stream.connection.freeze()
     elif action == "stall":
         exchange.send = _swallow
-    elif action in ("end", "answer", "garbage"):
+    elif action == "end":
+        exchange.start()
         stream.end()
         stream.task.cancel()
     elif action == "reset":

@@ -105,6 +105,9 @@ def _():
         watch = Lines(api, MAPS + "?watch=1&resourceVersion=999999")
         assert api.fault(action, path="watch=1", in_flight=True) == 1
         assert watch.rest() == (b"", end), action
+    watch = Lines(api, MAPS + "?watch=1&resourceVersion=999999")
+    assert api.fault("watch-expired", path="watch=1", in_flight=True) == 1
+    assert watch.event()[1]["code"] == 410 and watch.rest() == (b"", "whole")
     watch = Lines(api, MAPS + "?watch=1&resourceVersion=999999", seconds=0.3)
     assert api.fault("freeze", path="watch=1", in_flight=True) == 1
     api.create(MAPS, config_map("c"))

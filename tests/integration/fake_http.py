@@ -175,7 +175,7 @@ class Stream:
     """What both protocols' response sides share."""
 
     connection = task = None
-    ended = False
+    started = ended = False
 
     async def answer(self, answer):
         headers = {"content-type": "application/json", **answer.headers,
@@ -264,6 +264,7 @@ class Stream1(Stream):
         self.chunked = False
 
     def start(self, status, headers):
+        self.started = True
         headers = {**self.connection.server.headers(), **headers}
         self.chunked = "content-length" not in headers
         if self.chunked:
@@ -367,6 +368,7 @@ class Stream2(Stream):
         self.engine, self.connection, self.id = engine, engine.connection, stream_id
 
     def start(self, status, headers):
+        self.started = True
         headers = {":status": str(status), **self.connection.server.headers(), **headers}
         self.engine.h2.send_headers(self.id, [(name.lower(), str(value)) for name, value in headers.items()])
         self.engine.flush()
