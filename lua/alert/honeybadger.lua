@@ -26,6 +26,8 @@ function honeybadger.configure(env, settings)
     url = endpoint:gsub("/+$", "") .. "/v1/notices",
     key = key,
     environment = text.setting(env "HONEYBADGER_ENV"),
+    timeout = settings.timeout or TIMEOUT,
+    ca_file = settings.ca_file,
     secrets = { key },
   }
 end
@@ -64,7 +66,8 @@ function honeybadger.build(event, config)
   return {
     method = "POST",
     url = config.url,
-    timeout = TIMEOUT,
+    timeout = config.timeout,
+    ca_file = config.ca_file,
     headers = {
       ["X-API-Key"] = config.key,
       ["Content-Type"] = "application/json",

@@ -28,7 +28,7 @@ local function environment_name(name)
 end
 
 -- config | nil: off | nil, error. The error does not repeat the DSN: it holds keys.
-function sentry.configure(env)
+function sentry.configure(env, settings)
   local given = text.setting(env "SENTRY_DSN")
   if not given then return nil end
   local dsn = parse(given)
@@ -41,6 +41,8 @@ function sentry.configure(env)
     secret = dsn.secret,
     environment = text.setting(env "SENTRY_ENVIRONMENT"),
     release = text.setting(env "SENTRY_RELEASE"),
+    timeout = settings.timeout or TIMEOUT,
+    ca_file = settings.ca_file,
     secrets = { given, dsn.public, dsn.secret },
   }
 end
@@ -103,7 +105,8 @@ function sentry.build(event, config, now)
   return {
     method = "POST",
     url = config.url,
-    timeout = TIMEOUT,
+    timeout = config.timeout,
+    ca_file = config.ca_file,
     headers = {
       ["X-Sentry-Auth"] = authentication(event, config),
       ["Content-Type"] = "application/x-sentry-envelope",

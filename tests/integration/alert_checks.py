@@ -88,7 +88,7 @@ def honeybadger_notice(request):
 
 def _notifier(check, notifier):
     if check.need_type(notifier, dict, "notifier"):
-        for key in ("name", "url", "version", "language"):
+        for key in ("name", "version", "language"):
             check.need_match(r".+", notifier.get(key), f"notifier.{key}")
 
 
