@@ -18,14 +18,27 @@ local FLUSH_STEP = 0.05 -- seconds between two looks
 
 -- The bundled routes, then those that the settings name: each entry that is a table belongs to a route.
 local function route_names(settings)
-  local names, known = {}, {}
+  local names, known = {}, { log_lines = true }
   for i, name in ipairs(BUNDLED) do names[i], known[name] = name, true end
   local more = {}
   for name, value in pairs(settings) do
-    if type(value) == "table" and not known[name] then more[#more + 1] = name end
+    if not known[name] then more[#more + 1] = name end
+    if not known[name] and type(value) ~= "table" then
+      return nil, ("alerts: '%s' is no setting: routes are tables, and there is log_lines"):format(name)
+    end
   end
   table.sort(more)
   return table.move(more, 1, #more, #names + 1, names)
+end
+
+-- What the settings say for one route; the parts that all routes share are checked here.
+local function settings_of(name, settings)
+  local own = settings[name] or {}
+  if type(own) ~= "table" then return nil, ("alerts: %s must be a table"):format(name) end
+  if own.timeout ~= nil and not (math.type(own.timeout) and own.timeout > 0) then
+    return nil, ("alerts: %s: timeout must be a number of seconds above 0"):format(name)
+  end
+  return own
 end
 
 local function load_route(name)
@@ -40,12 +53,21 @@ local function load_route(name)
   return route
 end
 
+-- config | nil: off | nil, error
+local function configure(name, route, options)
+  local settings, err = settings_of(name, options.settings or {})
+  if not settings then return nil, err end
+  local ran, config, why = pcall(route.configure, options.env or os.getenv, settings)
+  if not ran then return nil, ("alert/%s.lua: %s"):format(name, config) end
+  return config, why
+end
+
 -- queue | nil: off | nil, error
 local function open_queue(name, options, tools)
   local route, err = load_route(name)
   if not route then return nil, err end
   local config
-  config, err = route.configure(options.env or os.getenv, options.settings and options.settings[name] or {})
+  config, err = configure(name, route, options)
   if not config then return nil, err end
   for _, secret in pairs(config.secrets or {}) do table.insert(tools.secrets, secret) end
   local own = setmetatable({ send = route.send }, { __index = tools })
@@ -88,13 +110,17 @@ end
 -- Gives a sender, or nil and what to correct, with no secret in it.
 function alert.new(options)
   options = options or {}
+  local names, err = options.routes, nil
+  if not names then names, err = route_names(options.settings or {}) end
+  if not names then return nil, err end
   local tools = tools_of(options)
   local sender = setmetatable({
     queues = {}, about = about_of(options), now = tools.now, sleep = tools.sleep,
     stats = {}, -- by route: { delivered, failed, dropped, retried }, since the start
   }, Sender)
-  for _, name in ipairs(options.routes or route_names(options.settings or {})) do
-    local queue, err = open_queue(name, options, tools)
+  for _, name in ipairs(names) do
+    local queue
+    queue, err = open_queue(name, options, tools)
     if err then return nil, err end
     if queue then
       table.insert(sender.queues, queue)
@@ -104,7 +130,7 @@ function alert.new(options)
   return sender
 end
 
--- Calls done(ok) when the last of `count` routes has reported; ok: all have delivered.
+-- Calls done(ok) after `count` reports; ok: all were good.
 local function collector(count, done)
   local all = true
   return function(ok)
@@ -119,15 +145,12 @@ end
 -- Queues the event on each route. Never waits, never raises. done(ok), if given, is called once, when every
 -- route has delivered (true) or one has given up (false), perhaps before this returns.
 function Sender:send(given, done)
-  done = done or function() end
   local ran, complete = pcall(event.complete, given, self.about, self.now())
-  local report = collector(math.max(1, #self.queues), done)
-  if not ran then
-    log.error("an alert could not be made", { kind = "route_error", error = complete })
-    return report(false)
-  end
-  if #self.queues == 0 then return report(true) end
-  for _, queue in ipairs(self.queues) do queue:push(complete, report) end
+  local queues = ran and self.queues or {}
+  local report = collector(#queues + 1, done or function() end)
+  for _, queue in ipairs(queues) do queue:push(complete, report) end
+  if not ran then log.error("an alert could not be made", { kind = "route_error", error = complete }) end
+  report(ran)
 end
 
 -- How many deliveries are not over yet.

@@ -3,9 +3,10 @@
 
 import json
 import os
+import re
 
 import alert_checks
-from harness import Receiver, main, run_binary, temporary_folder, test
+from harness import ROOT, Receiver, main, run_binary, temporary_folder, test
 
 KEY, PUBLIC = "hbptopsecret", "topsecretpublic"
 
@@ -161,6 +162,32 @@ def _():
     result = send(sentry=receiver, count=2)
     assert result.outcomes == [True, True], result.log
     assert len(result.pauses) == 1 and 22 <= result.pauses[0] <= 24, result.pauses
+
+
+def documented(name):
+    """The sample of that name in lua/ALERTS.md: the block that begins with a comment of it."""
+    with open(os.path.join(ROOT, "lua", "ALERTS.md")) as file:
+        return re.search(rf"```lua\n(-- {re.escape(name)}:.*?)```", file.read(), re.DOTALL).group(1)
+
+
+@test("the documented samples do what they say")
+def _():
+    receiver = Receiver()
+    folder = temporary_folder()
+    os.makedirs(os.path.join(folder, "lua", "alert"))
+    for name in ("send.lua", "lua/alert/slack.lua", "try-slack.lua"):
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(documented(name))
+    off = {"HONEYBADGER_API_KEY": "", "SENTRY_DSN": ""}
+    done = run_binary(["send.lua"], environment=off, cwd=folder)
+    assert done.stdout == "all routes have it\nlog delivered 1\n", done
+    webhook = {**off, "SLACK_WEBHOOK": receiver.url + "/services/topsecret", "SSL_CERT_FILE": receiver.ca,
+               "no_proxy": "127.0.0.1"}
+    done = run_binary(["--lua-path", folder, "try-slack.lua"], environment=webhook, cwd=folder)
+    assert done.stdout == "sent\n" and "topsecret" not in done.stderr, done
+    assert receiver.requests("POST")[0]["body"] == '{"text":"nightly recovered"}'
+    done = run_binary(["--lua-path", folder, "try-slack.lua"], environment=off, cwd=folder)
+    assert done.returncode != 0 and "slack: set SLACK_WEBHOOK" in done.stderr, done
 
 
 main()

@@ -107,6 +107,28 @@ describe("choosing routes", function()
   end)
 end)
 
+describe("settings", function()
+  it("are refused when they make no sense", function()
+    package.preload["alert.raises"] = function()
+      return { configure = function() error("no good", 0) end, build = print, judge = print }
+    end
+    for expected, settings in pairs {
+      ["'slack' is no setting"] = { slack = true },
+      ["sentry must be a table"] = { sentry = "yes" },
+      ["honeybadger: timeout must be a number"] = { honeybadger = { timeout = "5" } },
+      ["sentry: timeout must be a number of seconds above 0"] = { sentry = { timeout = 0 } },
+      ["honeybadger: endpoint is not an address"] = { honeybadger = { endpoint = "eu-api.honeybadger.io" } },
+      ["alert/raises.lua: no good"] = { raises = {} },
+    } do
+      local options = world({}).options { settings = settings }
+      options.routes = nil
+      local got, err = alert.new(options)
+      assert.is_nil(got)
+      assert.is_truthy(err:find(expected, 1, true), err)
+    end
+  end)
+end)
+
 describe("an event", function()
   it("tells what happened", function()
     assert.equal("nightly failed: exit code 3, Error", event.complete(failed(), ABOUT, 9).text)
@@ -355,6 +377,10 @@ describe("delivery", function()
     end
   end)
 
+  it("is done at once when there is no route", function()
+    assert.is_true(send(alert.new(world({}).options { routes = {} })))
+  end)
+
   it("tells done once, when the last route has reported", function()
     local w = world { 500 }
     local sender = alert.new(w.options { routes = { "log", "honeybadger" } })
@@ -409,7 +435,9 @@ describe("delivery", function()
     assert.is_false(send(sender))
     assert.matches("no such field, %[redacted%]", lines[1].fields.error)
     sender:send(nil)
-    sender:send(failed { slot_time = math.maxinteger })
+    assert.is_false(send(alert.new(w.options { routes = { "log", "honeybadger" } }),
+      failed { slot_time = math.maxinteger }))
+    assert.equal(0, #w.requests)
     sender:send(failed(), function() error("on purpose") end)
     assert.equal(1, logged "^after an alert")
     assert.equal(2, logged "^an alert could not be made")
