@@ -219,6 +219,12 @@ describe("honeybadger", function()
     assert.equal("1970-01-01T00:16:40Z", notice.server.time)
   end)
 
+  it("is one fault for all runs of a job, and another for another job", function()
+    local function fingerprint(more) return cjson.decode(build(failed(more)).body).error.fingerprint end
+    assert.equal(fingerprint(), fingerprint { run = "nightly-2", exit_code = 1 })
+    assert.are_not.equal(fingerprint(), fingerprint { job = "hourly" })
+  end)
+
   it("stays below 256 KiB and 64 KiB a string, whatever comes", function()
     for _, junk in ipairs { "\1", "\\", "\xFF", "€", "\n" } do
       local long = junk:rep(100000)
@@ -423,6 +429,7 @@ describe("delivery", function()
     sender:send(failed(), function(ok) results[ok] = results[ok] + 1 end)
     resume()
     assert.equal(1000, results[true])
+    assert.equal(2, #lines)
   end)
 
   it("survives a broken route, a broken event and a broken callback", function()
