@@ -4,6 +4,7 @@
 #   run       the daemon on schedule.yml.sample, with no cluster
 #   test      unit, Lua and integration tests; SANITIZE=1 with address and undefined behaviour checks
 #   test-cluster   the same daemon on a real Kubernetes (KUBECONFIG, or KUBEBUILDER_ASSETS)
+#   fuzz      each tests/fuzz/FOLDER_fuzz.c on core/FOLDER for FUZZ_SECONDS
 #   bench     timings beside a peer    lint, format    install (PREFIX, DESTDIR)    clean
 VERSION := 0.1.0
 PREFIX ?= /usr/local
@@ -39,7 +40,7 @@ UNIT_C := $(wildcard tests/unit/*_test.c)
 UNIT := $(UNIT_C:%.c=$(BUILD)/%)
 BINARY := $(BUILD)/kube-scheduler
 
-.PHONY: deps deps-test deps-lint all run test test-cluster bench lint format install clean libcron fuzz
+.PHONY: deps deps-test deps-fuzz deps-lint all run test test-cluster bench lint format install clean libcron fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -50,6 +51,8 @@ deps:
 	@vendor/install build
 deps-test:
 	@vendor/install build test
+deps-fuzz:
+	@vendor/install build fuzz
 deps-lint:
 	@vendor/install build lint
 
@@ -87,6 +90,20 @@ test: deps-test
 test-cluster: deps-test
 	@$(MAKE) --no-print-directory binary
 	@BUILD=$(BUILD) tests/cluster/run
+
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+fuzz: deps-fuzz
+	@$(MAKE) --no-print-directory fuzzers
+	@for fuzzer in $(FUZZERS); do \
+	    mkdir -p $$fuzzer.corpus && \
+	    $$fuzzer -max_len=4096 -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$fuzzer- $$fuzzer.corpus || exit 1; \
+	done
+fuzzers: $(FUZZERS)
+build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*/*.[ch])
+	@mkdir -p $(@D)
+	clang -std=c11 -D_GNU_SOURCE -Icore -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	    $(PKG_CFLAGS) -o $@ $< $(wildcard core/$*/*.c) $(wildcard core/base/*.c) $(PKG_LIBS) -lm
 
 bench: all
 	@BUILD=$(BUILD) tests/bench/run

@@ -11,7 +11,6 @@
 
 #include <lauxlib.h>
 #include <stdlib.h>
-#include <string.h>
 
 static int l_parse(lua_State *L) {
     return document_parse(L, doc_parse_yaml);
@@ -100,8 +99,7 @@ struct key {
 
 static int compare_keys(const void *left, const void *right) {
     const struct key *a = left, *b = right;
-    int order = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
-    return order ? order : (a->len > b->len) - (a->len < b->len);
+    return doc_compare_keys(a->text, a->len, b->text, b->len);
 }
 
 static bool is_added_key(lua_State *L) {

@@ -93,6 +93,7 @@ const struct doc_member *doc_member_at(const struct doc_node *object, size_t ind
 const struct doc_member *doc_find(const struct doc_node *object, const char *key, size_t len);
 /* The member at `rank` in the byte order of keys, duplicates behind their first. */
 const struct doc_member *doc_member_sorted(const struct doc_node *object, size_t rank);
+int doc_compare_keys(const char *a, size_t a_len, const char *b, size_t b_len); /* that order, like memcmp */
 bool doc_is_duplicate(const struct doc_node *object, const struct doc_member *member);
 const char *doc_string(const struct doc_node *node, size_t *len); /* NULL unless a string; len may be NULL */
 int64_t doc_integer(const struct doc_node *node, int64_t otherwise);

@@ -17,7 +17,4 @@ void builder_free(struct builder *builder);
 /* The members' indexes in the byte order of their keys, equal keys in source order. */
 uint32_t *doc_order(const struct doc_node *object);
 
-/* Byte order of keys, a prefix first. */
-int doc_compare_keys(const char *a, size_t a_len, const char *b, size_t b_len);
-
 #endif
