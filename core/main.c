@@ -3,6 +3,7 @@
 #include "bind/lua_call.h"
 #include "bind/modules.h"
 #include "bind/task.h"
+#include "local/executor.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -103,6 +104,8 @@ static int run(struct host *host, lua_State *L, int argc, char **argv, const str
 }
 
 int main(int argc, char **argv) {
+    if (argc == 3 && !strcmp(argv[1], "--supervise"))
+        return local_supervise(argv[2]); /* one run's supervisor needs nothing of the rest */
     (void)signal(SIGPIPE, SIG_IGN);
     struct err err = {0};
     struct host host = {.main_ref = LUA_NOREF};
