@@ -117,6 +117,10 @@ static uint32_t days_of(const struct cron_schedule *s, const struct month *m) {
     return days & (UINT32_MAX >> (31 - length)) & ~UINT32_C(1);
 }
 
+uint32_t cron_days_of_month(const struct cron_schedule *s, int year, int month) {
+    return days_of(s, &(struct month){year, month, calendar_days(year, month)});
+}
+
 static bool year_matches(const struct cron_schedule *s, int year) {
     if (!s->special || !s->special->has_years)
         return true;

@@ -79,13 +79,15 @@ static int64_t every_at_or_before(const struct cron_schedule *s, int64_t t) {
 }
 
 static int64_t next_unbounded(const struct cron_schedule *s, int64_t after) {
+    int64_t slot;
     switch ((enum cron_kind)s->kind) {
     case KIND_EVERY:
         return every_at_or_before(s, after) + s->period;
     case KIND_AT:
         return s->anchor > after ? s->anchor : CRON_NEVER;
     case KIND_FIELDS:
-        return next_by_fields(s, after);
+        slot = next_by_fields(s, after);
+        return s->dst == CRON_DST_ROBFIG ? cron_robfig_next(s, after, slot) : slot;
     case KIND_EMPTY:
         break;
     }

@@ -51,4 +51,10 @@ struct cron_schedule {
 int64_t cron_wall_next(const struct cron_schedule *s, int64_t wall);
 int64_t cron_wall_previous(const struct cron_schedule *s, int64_t wall);
 
+/* The days of a month that the day fields match, as bits 1 to 31. The month field is not asked. */
+uint32_t cron_days_of_month(const struct cron_schedule *s, int year, int month);
+
+/* The next slot under CRON_DST_ROBFIG, given the next instant at which the wall clock matches. */
+int64_t cron_robfig_next(const struct cron_schedule *s, int64_t after, int64_t by_wall_clock);
+
 #endif

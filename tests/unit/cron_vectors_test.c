@@ -94,6 +94,16 @@ static void check_instants(struct table *table, enum cron_dst dst) {
     table_check(table);
 }
 
+static void robfig_agrees(void **state) {
+    (void)state;
+    check_instants(&(struct table){.file = "robfig", .expected_rows = 4000}, CRON_DST_ROBFIG);
+}
+
+static void robfig_agrees_around_transitions(void **state) {
+    (void)state;
+    check_instants(&(struct table){.file = "robfig-dst", .expected_rows = 1500}, CRON_DST_ROBFIG);
+}
+
 static void croner_agrees(void **state) {
     (void)state;
     check_instants(&(struct table){.file = "croner", .expected_rows = 1498}, CRON_DST_CRONIE);
@@ -138,6 +148,8 @@ static void cronie_agrees_around_transitions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(robfig_agrees),
+        cmocka_unit_test(robfig_agrees_around_transitions),
         cmocka_unit_test(croner_agrees),
         cmocka_unit_test(quartz_agrees),
         cmocka_unit_test(cronie_agrees_around_transitions),
