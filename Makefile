@@ -105,7 +105,12 @@ build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*/*.[ch])
 	clang -std=c11 -D_GNU_SOURCE -Icore -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	    $(PKG_CFLAGS) -o $@ $< $(wildcard core/$*/*.c) $(wildcard core/base/*.c) $(PKG_LIBS) -lm
 
+$(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(CORE_O)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
 bench: all
+	@$(MAKE) --no-print-directory $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c))
 	@BUILD=$(BUILD) tests/bench/run
 
 # C is held to .clang-format and .clang-tidy, Lua to .luacheckrc.

@@ -33,15 +33,18 @@ static inline int calendar_days(int year, int month) {
     return (int)(y * 365 + y / 4 - y / 100 + y / 400 + in_year) - 719468;
 }
 
+/* Cassio Neri and Lorenz Schneider, "Euclidean affine functions and their application to calendar
+ * algorithms" (2022): divisions become multiplications by 2^32 / (365.25 / 4) and 2^16 / 30.6. */
 static inline struct date calendar_date(int days) {
-    unsigned z = (unsigned)(days + 719468);
-    unsigned era = z / 146097, in_era = z % 146097;
-    unsigned year_of_era = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-    unsigned in_year = in_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    unsigned shifted = (5 * in_year + 2) / 153;
-    int month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
-    int year = (int)(year_of_era + era * 400) + (month <= 2);
-    return (struct date){year, month, (int)(in_year - (153 * shifted + 2) / 5) + 1};
+    uint32_t quarters = 4 * (uint32_t)(days + 719468) + 3;
+    uint32_t century = quarters / 146097;
+    uint64_t in_century = UINT64_C(2939745) * (quarters % 146097 | 3);
+    uint32_t in_year = (uint32_t)in_century / 2939745 / 4;
+    uint32_t in_months = 2141 * in_year + 197913;
+    bool next_year = in_year >= 306; /* January and February */
+    int year = (int)(100 * century + (uint32_t)(in_century >> 32)) + next_year;
+    int month = (int)(in_months >> 16) - (next_year ? 12 : 0);
+    return (struct date){year, month, (int)((in_months & 0xFFFF) / 2141) + 1};
 }
 
 /* 0 = Sunday. 719162 days lie between 0001-01-01, a Monday, and 1970-01-01. */

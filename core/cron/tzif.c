@@ -8,7 +8,9 @@
 #include <string.h>
 
 #define HEADER_SIZE 44
-#define MAX_TYPES 250 /* two more come from the rule, and an index is one byte */
+#define MAX_TYPES 250   /* two more come from the rule, and an index is one byte */
+#define MAX_TIMES 60000 /* real zones have up to 300; 800 more come from the rule, and a hint is two bytes   \
+                         */
 
 struct header {
     char version;
@@ -124,6 +126,8 @@ static int find_block(struct input *in, struct header *h, struct block *b, struc
         return err_set(err, ERR_INVALID, "it is cut short");
     if (h->leap)
         return err_set(err, ERR_INVALID, "it counts leap seconds: use the zone outside right/");
+    if (h->times > MAX_TIMES)
+        return err_set(err, ERR_LIMIT, "it has %u transitions, more than %d", h->times, MAX_TIMES);
     if (h->types == 0 || h->types > MAX_TYPES)
         return err_set(err, ERR_INVALID, "it has %u types, expected 1 to %d", h->types, MAX_TYPES);
     return 0;
@@ -156,6 +160,7 @@ int cron_zone_from_tzif(const char *name, const void *data, size_t len, struct c
         cron_zone_unref(zone);
         return rc;
     }
+    zone_finish(zone);
     *out = zone;
     return 0;
 }

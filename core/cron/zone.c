@@ -120,7 +120,7 @@ static void load_span(const struct cron_zone *zone, struct zone_span *span) {
 
 /* The last span that starts at or before t. Written so that it compiles to conditional moves: the branches
  * of a binary search are unpredictable. */
-static size_t find(const struct cron_zone *zone, int64_t t) {
+static size_t search(const struct cron_zone *zone, int64_t t) {
     size_t low = 0, n = zone->count;
     while (n > 1) {
         size_t half = n / 2;
@@ -128,6 +128,21 @@ static size_t find(const struct cron_zone *zone, int64_t t) {
         n -= half;
     }
     return low;
+}
+
+void zone_finish(struct cron_zone *zone) {
+    for (size_t i = 0; i < ZONE_HINTS; i++)
+        zone->hint[i] = (uint16_t)search(zone, (int64_t)i << ZONE_HINT_SHIFT);
+}
+
+/* The same in a step or two for the years that are asked about. */
+static size_t find(const struct cron_zone *zone, int64_t t) {
+    if ((uint64_t)t >> 32)
+        return search(zone, t);
+    size_t i = zone->hint[t >> ZONE_HINT_SHIFT];
+    while (i + 1 < zone->count && zone->at[i + 1] <= t)
+        i++;
+    return i;
 }
 
 void zone_span_at(const struct cron_zone *zone, int64_t t, struct zone_span *span) {

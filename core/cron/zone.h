@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #define ZONE_ABBREVIATION 16
+#define ZONE_HINT_SHIFT 23 /* 97 days: seldom more than one transition */
+#define ZONE_HINTS (1 << (32 - ZONE_HINT_SHIFT))
 
 struct zone_type {
     int32_t offset; /* seconds east of UTC */
@@ -28,6 +30,7 @@ struct cron_zone {
     struct zone_type *types;
     size_t type_count;
     char *name;
+    uint16_t hint[ZONE_HINTS]; /* the span at the start of each 2^23 s from 1970 to 2106 */
 };
 
 /* One span. start and end are INT64_MIN and INT64_MAX at the ends of time; the first span has before ==
@@ -51,6 +54,8 @@ struct cron_zone *zone_new(const char *name); /* NULL when out of memory; unref 
 int zone_add_type(struct cron_zone *zone, int32_t offset, const char *abbreviation, size_t len);
 int zone_add_span(struct cron_zone *zone, int64_t at,
                   uint8_t type); /* ascending; merges what changes nothing */
+
+void zone_finish(struct cron_zone *zone); /* after the last span */
 
 /* Extends zone behind `last`, its last transition, by the POSIX TZ rule (RFC 8536 section 3.3). */
 int zone_add_rule(struct cron_zone *zone, int64_t last, const char *rule, size_t len, struct err *err);
