@@ -50,6 +50,12 @@ struct cron_zone *cron_zone_ref(struct cron_zone *zone);
 void cron_zone_unref(struct cron_zone *zone); /* NULL allowed */
 const char *cron_zone_name(const struct cron_zone *zone);
 
+/* Many schedules share few zones: a set loads each name once. Thread: one at a time. */
+struct cron_zones;
+struct cron_zones *cron_zones_new(void); /* NULL when out of memory */
+void cron_zones_free(struct cron_zones *set);
+int cron_zones_load(struct cron_zones *set, const char *name, struct cron_zone **out, struct err *err);
+
 struct cron_civil {
     int year, month, day; /* month 1-12, day 1-31 */
     int hour, minute, second;
@@ -64,11 +70,12 @@ void cron_zone_civil(const struct cron_zone *zone, int64_t unix_s, struct cron_c
 struct cron_options {
     enum cron_dialect dialect;
     enum cron_dst dst;
-    struct cron_zone *zone; /* borrowed; NULL = UTC. A TZ= or CRON_TZ= prefix takes precedence */
-    const char *hash_key;   /* what H is hashed from, say the job's name; NULL = H is refused */
-    int64_t anchor;         /* @every d fires at anchor + k*d, for every integer k */
-    int64_t start;          /* no slot before it; 0 = no bound */
-    int64_t end;            /* no slot after it; 0 = no bound */
+    struct cron_zone *zone;   /* borrowed; NULL = UTC. A TZ= or CRON_TZ= prefix takes precedence */
+    struct cron_zones *zones; /* borrowed: where a prefix looks its zone up; NULL = loaded for itself */
+    const char *hash_key;     /* what H is hashed from, say the job's name; NULL = H is refused */
+    int64_t anchor;           /* @every d fires at anchor + k*d, for every integer k */
+    int64_t start;            /* no slot before it; 0 = no bound */
+    int64_t end;              /* no slot after it; 0 = no bound */
 };
 
 struct cron_error {
@@ -111,10 +118,11 @@ enum cron_effect cron_dst_effect(const struct cron_schedule *schedule, int64_t s
 
 /* Lint: what a schedule's author may not have meant. */
 enum cron_warning {
-    CRON_WARN_DAY_OR = 1,      /* day of month and weekday are both restricted: OR, not AND */
-    CRON_WARN_FIVE_FIELDS = 2, /* the same five fields mean another time in robfig-v1, or in crontab */
-    CRON_WARN_DST_GAP = 4,     /* a fixed time falls in a gap within the five years after now */
-    CRON_WARN_DST_OVERLAP = 8  /* a fixed time comes twice within the five years after now */
+    CRON_WARN_DAY_OR = 1, /* day of month and weekday are both restricted: OR, not AND */
+    CRON_WARN_FIVE_FIELDS =
+        2,                 /* the five fields are valid in robfig-v1 and in crontab, with another meaning */
+    CRON_WARN_DST_GAP = 4, /* a fixed time falls in a gap within the five years after now */
+    CRON_WARN_DST_OVERLAP = 8 /* a fixed time comes twice within the five years after now */
 };
 
 unsigned cron_warnings(const struct cron_schedule *schedule, int64_t now);

@@ -67,10 +67,42 @@ static const char *allowed(const struct parser *p) {
     return ranges[p->id];
 }
 
+/* What the writer may have meant by a character that cannot stand here; NULL when that is not clear. */
+static const char *hint(const struct parser *p) {
+    switch (p->text[p->at]) {
+    case ',':
+        return "a value is missing before this comma; remove the comma";
+    case '+':
+        return "a number has no sign; remove the +";
+    case '-':
+        return "a range needs its first value, as 1-5";
+    case '/':
+        return "a step needs a range in front, as */5";
+    case 'l':
+    case 'w':
+    case 'h':
+        return "L, W and H are capital letters";
+    case 'W':
+        return "W follows one day of the month, as 15W";
+    case 'L':
+        return "L stands in the day of month, or behind one weekday, as FRIL";
+    case '#':
+        return "# follows one weekday, as FRI#2";
+    default:
+        return NULL;
+    }
+}
+
 static int fail_syntax(struct parser *p) {
     const char *name = field_of(p)->name;
     if (p->at >= p->end)
         return parse_fail(p, p->at, 0, "%s: a value is missing here; allowed is %s", name, allowed(p));
+    unsigned char c = (unsigned char)p->text[p->at];
+    if (hint(p))
+        return parse_fail(p, p->at, 1, "%s: unexpected '%c': %s", name, c, hint(p));
+    if (c < ' ' || c > '~')
+        return parse_fail(p, p->at, 1, "%s: unexpected byte 0x%02X; allowed is %s, with , - / and *", name, c,
+                          allowed(p));
     return parse_fail(p, p->at, 1, "%s: unexpected '%c'; allowed is %s, with , - / and *", name,
                       p->text[p->at], allowed(p));
 }

@@ -98,7 +98,7 @@ unsigned cron_warnings(const struct cron_schedule *s, int64_t now) {
         return 0;
     if (!s->day_and)
         warnings |= CRON_WARN_DAY_OR;
-    if (s->five_fields)
+    if (s->ambiguous)
         warnings |= CRON_WARN_FIVE_FIELDS;
     return s->fixed ? warnings | dst_warnings(s, now) : warnings;
 }

@@ -57,47 +57,38 @@ static __int128 read_part(struct parser *p) {
     return unit ? whole * unit + fraction * unit / scale : -1;
 }
 
-static int fail_duration(struct parser *p, size_t start) {
-    return parse_fail(p, start, p->end - start, "@every needs a duration such as 30s, 5m or 1h30m");
-}
-
-/* A Go duration, truncated to seconds. */
-static int read_duration(struct parser *p, int64_t *seconds) {
+/* A Go duration in nanoseconds. */
+static int read_duration(struct parser *p, __int128 *nanoseconds) {
     size_t start = p->at;
-    __int128 total = 0;
     bool negative = take(p, '-');
+    *nanoseconds = 0;
     if (!negative)
         (void)take(p, '+');
-    if (p->at == p->end)
-        return fail_duration(p, start);
-    if (p->end - p->at == 1 && take(p, '0')) { /* the one number that needs no unit */
-        *seconds = 0;
+    if (p->end - p->at == 1 && take(p, '0')) /* the one number that needs no unit */
         return 0;
-    }
-    while (p->at < p->end) {
+    bool ok = p->at < p->end;
+    while (ok && p->at < p->end) {
         __int128 part = read_part(p);
-        total += part;
-        if (part < 0 || total > (__int128)MAX_PERIOD * NANO)
-            return fail_duration(p, start);
+        *nanoseconds += part;
+        ok = part >= 0 && *nanoseconds <= (__int128)MAX_PERIOD * NANO;
     }
-    *seconds = (int64_t)(total / NANO) * (negative ? -1 : 1);
-    if (negative && total < NANO && total > 0)
-        *seconds = -1;
+    if (!ok)
+        return parse_fail(p, start, p->end - start, "@every needs a duration such as 30s, 5m or 1h30m");
+    if (negative)
+        *nanoseconds = -*nanoseconds;
     return 0;
 }
 
+/* Truncated to seconds, one at least. robfig takes what is not positive for one second too. */
 int parse_every(struct parser *p, struct cron_schedule *s) {
     size_t start = p->at;
-    int64_t seconds = 0;
-    bool robfig =
-        p->options->dialect == CRON_ROBFIG_V1; /* which makes everything below a second one second */
-    bool zero = p->end - start == 1 && p->text[start] == '0';
-    if (read_duration(p, &seconds))
+    __int128 nanoseconds;
+    if (read_duration(p, &nanoseconds))
         return ERR_INVALID;
-    if (!robfig && (seconds < 0 || zero))
-        return parse_fail(p, start, p->end - start, "@every needs a positive duration, 1s at least");
+    if (nanoseconds <= 0 && p->options->dialect != CRON_ROBFIG_V1)
+        return parse_fail(p, start, p->end - start, "@every needs a positive duration; write 1s or more");
     s->kind = KIND_EVERY;
-    s->period = seconds < 1 ? 1 : seconds;
+    s->period = nanoseconds < NANO ? 1 : (int64_t)(nanoseconds / NANO);
     s->anchor = p->options->anchor;
     return 0;
 }

@@ -104,6 +104,16 @@ static int read_fields(struct parser *p, const struct words *words, struct field
     return 0;
 }
 
+/* Do the same five fields parse in the dialect that starts at the other field? */
+static bool is_ambiguous(const struct parser *p, const struct words *words) {
+    struct cron_error ignored;
+    struct cron_options options = *p->options;
+    struct parser other = {.text = p->text, .options = &options, .error = &ignored};
+    struct field_set sets[FIELDS] = {0};
+    options.dialect = options.dialect == CRON_ROBFIG_V1 ? CRON_STANDARD : CRON_ROBFIG_V1;
+    return words->count == 5 && read_fields(&other, words, sets) == 0;
+}
+
 static void compile(struct parser *p, const struct field_set sets[FIELDS], struct cron_schedule *s) {
     bool day_star = sets[FIELD_DAY].star || sets[FIELD_WEEKDAY].star;
     s->seconds = sets[FIELD_SECOND].bits[0];
@@ -123,13 +133,15 @@ static void compile(struct parser *p, const struct field_set sets[FIELDS], struc
 
 /* Decided over a whole Gregorian cycle, in which every date falls on every weekday it ever will. */
 static int check_fires(struct parser *p, const struct words *words, struct cron_schedule *s) {
-    if (p->options->dialect == CRON_ROBFIG_V1)
-        return 0;
     s->special = p->has_special ? &p->special : NULL;
-    bool fires = cron_wall_next(s, CHECK_FROM) != CRON_NEVER;
+    bool fires = s->kind == KIND_FIELDS && cron_wall_next(s, CHECK_FROM) != CRON_NEVER;
     s->special = NULL;
     if (fires)
         return 0;
+    if (p->options->dialect == CRON_ROBFIG_V1) {
+        s->kind = KIND_EMPTY;
+        return 0;
+    }
     size_t day = words->count == 5 ? 2 : 3; /* the field to look at first */
     return parse_fail(
         p, words->start[day], words->end[day] - words->start[day],
@@ -141,10 +153,10 @@ static int parse_fields(struct parser *p, struct cron_schedule *s) {
     struct words words;
     struct field_set sets[FIELDS] = {0};
     split(p, &words);
-    s->five_fields = words.count == 5;
     if (read_fields(p, &words, sets))
         return ERR_INVALID;
     compile(p, sets, s);
+    s->ambiguous = is_ambiguous(p, &words);
     return check_fires(p, &words, s);
 }
 
@@ -221,7 +233,8 @@ static int load_zone(struct parser *p, size_t start, size_t len, struct cron_zon
         *zone = cron_zone_ref(p->options->zone);
         return 0;
     }
-    int rc = cron_zone_load(name, zone, &err);
+    int rc = p->options->zones ? cron_zones_load(p->options->zones, name, zone, &err)
+                               : cron_zone_load(name, zone, &err);
     if (rc)
         (void)parse_fail(p, start, len, "%.*s", (int)sizeof p->error->message - 1, err.message);
     return rc;

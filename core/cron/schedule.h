@@ -40,7 +40,7 @@ struct cron_schedule {
     uint8_t dst;        /* enum cron_dst */
     bool fixed;         /* no star or step in hour and minute */
     bool day_and;       /* both day fields must match; else one suffices */
-    bool five_fields;   /* the expression had five: crontab and robfig-v1 differ */
+    bool ambiguous;     /* the expression had five: crontab and robfig-v1 differ */
     int64_t start, end; /* bounds of slots, both inclusive, within WALL_MIN and WALL_MAX */
     struct cron_zone *zone;
     struct cron_special *special; /* NULL, or in the same allocation */

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #define HEADER_SIZE 44
-#define MAX_TYPES 250   /* two more come from the rule, and an index is one byte */
-#define MAX_TIMES 60000 /* real zones have up to 300; 800 more come from the rule, and a hint is two bytes   \
-                         */
+#define MAX_TYPES 250 /* two more come from the rule, and an index is one byte */
+#define MAX_TIMES                                                                                            \
+    60000 /* real zones have up to 300; 800 more come from the rule, and a hint is two bytes                 \
+           */
 
 struct header {
     char version;

@@ -8,7 +8,7 @@
 
 #define MAX_NAME 64
 #define MAX_DEPTH 3
-#define NEAR 4 /* more edits than this is another name */
+#define NEAR 4 /* one edit in so many letters is a slip; more of them, and it is another name */
 
 struct search {
     const char *wanted;
@@ -79,7 +79,7 @@ static void walk(struct search *search, const char *path, const char *prefix, in
 }
 
 void zone_suggest(const char *dir, const char *name, struct err *err) {
-    struct search search = {.wanted = name, .best_distance = NEAR};
+    struct search search = {.wanted = name, .best_distance = (strlen(name) + NEAR - 1) / NEAR};
     if (!err || strlen(name) >= MAX_NAME)
         return;
     walk(&search, dir, "", 0);
