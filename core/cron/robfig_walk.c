@@ -16,10 +16,12 @@ struct walk {
     int64_t t;
     struct cron_civil at; /* t in the zone */
     bool moved;           /* the lower fields have been reset */
+    bool stuck;           /* robfig would not come back: a skipped day, or the calendar's end */
 };
 
 static void move_to(struct walk *w, int64_t t) {
     w->t = t;
+    w->stuck |= t > WALL_MAX;
     cron_zone_civil(w->s->zone, t, &w->at);
 }
 
@@ -49,11 +51,13 @@ static void to_next_month(struct walk *w) {
 }
 
 static void to_next_day(struct walk *w) {
+    int64_t before = w->t;
     move_to_wall(w, wall_of(w) + DAY_SECONDS);
     if (w->at.hour > 12)
         move_to(w, w->t + (24 - w->at.hour) * 3600);
     else if (w->at.hour > 0)
         move_to(w, w->t - w->at.hour * 3600);
+    w->stuck |= w->t <= before;
 }
 
 static bool day_matches(const struct walk *w) {
@@ -63,7 +67,7 @@ static bool day_matches(const struct walk *w) {
 /* Each of these moves until its field matches; false when the field above has to be tested again. */
 
 static bool walk_months(struct walk *w) {
-    while (!(w->s->months >> w->at.month & 1)) {
+    while (!w->stuck && !(w->s->months >> w->at.month & 1)) {
         if (!w->moved)
             move_to_wall(w, calendar_days(w->at.year, w->at.month) * DAY_SECONDS);
         w->moved = true;
@@ -71,11 +75,11 @@ static bool walk_months(struct walk *w) {
         if (w->at.month == 1)
             return false;
     }
-    return true;
+    return !w->stuck;
 }
 
 static bool walk_days(struct walk *w) {
-    while (!day_matches(w)) {
+    while (!w->stuck && !day_matches(w)) {
         if (!w->moved)
             move_to_wall(w, midnight(w));
         w->moved = true;
@@ -83,11 +87,11 @@ static bool walk_days(struct walk *w) {
         if (w->at.day == 1)
             return false;
     }
-    return true;
+    return !w->stuck;
 }
 
 static bool walk_hours(struct walk *w) {
-    while (!(w->s->hours >> w->at.hour & 1)) {
+    while (!w->stuck && !(w->s->hours >> w->at.hour & 1)) {
         if (!w->moved)
             move_to_wall(w, midnight(w) + w->at.hour * 3600);
         w->moved = true;
@@ -95,11 +99,11 @@ static bool walk_hours(struct walk *w) {
         if (w->at.hour == 0)
             return false;
     }
-    return true;
+    return !w->stuck;
 }
 
 static bool walk_minutes(struct walk *w) {
-    while (!(w->s->minutes >> w->at.minute & 1)) {
+    while (!w->stuck && !(w->s->minutes >> w->at.minute & 1)) {
         if (!w->moved)
             move_to(w, w->t - w->at.second);
         w->moved = true;
@@ -107,23 +111,23 @@ static bool walk_minutes(struct walk *w) {
         if (w->at.minute == 0)
             return false;
     }
-    return true;
+    return !w->stuck;
 }
 
 static bool walk_seconds(struct walk *w) {
-    while (!(w->s->seconds >> w->at.second & 1)) {
+    while (!w->stuck && !(w->s->seconds >> w->at.second & 1)) {
         w->moved = true;
         move_to(w, w->t + 1);
         if (w->at.second == 0)
             return false;
     }
-    return true;
+    return !w->stuck;
 }
 
 static int64_t walk(const struct cron_schedule *s, int64_t after) {
     struct walk w = {.s = s};
     move_to(&w, after + 1);
-    for (int last_year = w.at.year + CYCLE_YEARS; w.at.year <= last_year && w.t < WALL_MAX;)
+    for (int last_year = w.at.year + CYCLE_YEARS; w.at.year <= last_year && !w.stuck;)
         if (walk_months(&w) && walk_days(&w) && walk_hours(&w) && walk_minutes(&w) && walk_seconds(&w))
             return w.t;
     return CRON_NEVER;
@@ -137,5 +141,6 @@ int64_t cron_robfig_next(const struct cron_schedule *s, int64_t after, int64_t b
     if (span.end > by_wall_clock + DAY_SECONDS)
         return by_wall_clock;
     int64_t t = walk(s, after);
-    return t > after ? t : by_wall_clock; /* next must move on, whatever the zone file says */
+    bool lost = t == CRON_NEVER || t <= after; /* robfig would hang or go back: next always moves on */
+    return lost ? by_wall_clock : t;
 }
