@@ -1,6 +1,11 @@
 /* Typed calls to one API server over HTTP/2: credentials, pooled connections, our own queue in front, and
  * every answer as one struct. Asynchronous; callbacks on the loop's thread, never from inside kube_send.
- * DESIGN decision 4 is the source of the numbers. */
+ * DESIGN decision 4 is the source of the numbers.
+ *
+ * A call waits in its lane's queue for room and for credentials; its timeout begins when it leaves. A 401
+ * makes the client read its token again, and if that gave another one, the call is repeated once, unseen.
+ * Nothing else is repeated here: a connection that breaks, a GOAWAY, a timeout are answers with status 0, and
+ * the caller decides (only curl repeats what the server refused unread). */
 #ifndef KS_KUBE_CLIENT_H
 #define KS_KUBE_CLIENT_H
 
@@ -18,24 +23,26 @@ enum kube_lane { KUBE_LEASE, KUBE_CREATE, KUBE_DELETE, KUBE_OTHER, KUBE_WATCH, K
 struct kube_client;
 struct kube_call;
 
-/* Takes config. */
+/* Takes config, also when it fails. */
 int kube_client_new(struct loop *loop, struct log *log, struct kube_config *config, struct kube_client **out,
                     struct err *err);
-void kube_client_free(struct kube_client *client); /* cancels what is under way, without callbacks */
+/* Cancels what is under way, without callbacks. Allowed from a callback; NULL is fine. */
+void kube_client_free(struct kube_client *client);
 const struct kube_config *kube_client_config(const struct kube_client *client);
 
-/* Unix seconds: the API server's clock minus ours by the last answer's Date (whole seconds, so ±1), 0 before.
- */
+/* Seconds that the API server's clock is certainly ahead of ours (behind: negative), by the Date of the last
+ * answer, which was written at some moment between our question and its answer. 0: no difference to see, or
+ * no answer yet. */
 int64_t kube_client_skew(const struct kube_client *client);
 
 struct kube_reply {
-    int status;       /* HTTP; 0: no answer (then error says why) */
+    int status;       /* HTTP; 0: no answer, or one that broke off (then message says why) */
     const char *body; /* NUL-terminated; lives during the callback */
     size_t len;
     char reason[64];     /* of the Status body: AlreadyExists, Conflict, NotFound, Expired, … or "" */
     char message[512];   /* of the Status body, or the transport's error */
     int64_t retry_after; /* seconds, -1: not said */
-    bool sent;           /* the request may have reached the server */
+    bool sent;           /* the request may have reached the server; false: certainly not */
 };
 typedef void (*kube_reply_cb)(void *ctx, const struct kube_reply *reply);
 
@@ -52,7 +59,8 @@ struct kube_request {
     bool (*wanted)(void *ctx);
     kube_reply_cb done;
     void *ctx;
-    /* For a body that streams (watch, log): each piece as it comes; done still ends it. NULL: collected. */
+    /* For a body that streams (watch, log): each piece as it comes, of a 2xx answer; done still ends it.
+     * NULL: collected. */
     void (*data)(void *ctx, const char *bytes, size_t len);
     int64_t silence_ns; /* with data: give up when no byte came for so long; 0: never */
 };

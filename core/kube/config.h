@@ -21,20 +21,24 @@ struct kube_config {
     bool insecure;                     /* insecure-skip-tls-verify: the caller warns */
     char **exec_argv, **exec_env;      /* credential plugin: NULL-terminated; env as NAME=VALUE; or NULL */
     char *exec_api_version;
-    char *source; /* for messages: the file's path, or "in-cluster" */
+    char *exec_hint;        /* installHint: what to do when the plugin is missing; or NULL */
+    bool exec_cluster_info; /* provideClusterInfo: the plugin is told about the server */
+    char *source;           /* for messages: the file's path, or "in-cluster" */
 };
 
 struct kube_config_request {
     const char *path;    /* --kube-config-path; NULL: see below */
     const char *context; /* NULL: current-context */
     const char *(*getenv)(const char *name);
+    const char *service_account; /* NULL: the usual folder; tests have their own */
 };
 
 /* The order: path; else $KUBECONFIG (a list with colons is merged as kubectl does, first wins); else in a
  * cluster (KUBERNETES_SERVICE_HOST and _PORT, with CERTS_PATH or
  * /var/run/secrets/kubernetes.io/serviceaccount); else ~/.kube/config when it exists. ERR_NOTFOUND when there
- * is none of them: no cluster is configured. A CERTS_PATH folder holds ca.crt and either token or tls.crt
- * with tls.key (also: client.crt, client.key; cert.pem, key.pem; ca.pem), and may hold namespace. */
+ * is none of them: no cluster is configured; any other error means that one is, and is wrong. A CERTS_PATH
+ * folder holds ca.crt and either token or tls.crt with tls.key (also: client.crt, client.key; cert.pem,
+ * key.pem; ca.pem), and may hold namespace. */
 int kube_config_load(const struct kube_config_request *request, struct kube_config **out, struct err *err);
 void kube_config_free(struct kube_config *config);
 

@@ -29,7 +29,7 @@ struct kube_object {
     int64_t deletion; /* deletionTimestamp: when its grace ends, unix seconds; 0: nobody deletes it */
     int64_t grace;    /* deletionGracePeriodSeconds: so it was deleted at deletion - grace */
     int64_t created;
-    /* our labels and annotations; NULL when absent */
+    /* our labels (managed_by, instance, job_slug) and annotations; NULL when absent. job is the full name */
     char *managed_by, *instance, *job_slug, *job, *slot, *attempt, *trigger, *reported;
     char *owner_job; /* a Pod's label job-name: the Job that made it */
     /* Pod */
@@ -46,8 +46,10 @@ struct kube_object {
     int active, succeeded_pods, failed_pods;
 };
 
+/* ERR_INVALID: the text is not the JSON of a Pod or Job. On failure *out is empty. */
 int kube_object_parse(const char *json, size_t len, struct kube_object *out, struct err *err);
 void kube_object_free(struct kube_object *object);
+void kube_container_free(struct kube_container *container);
 
 /* RFC 3339 to unix seconds; 0 when it is none. */
 int64_t kube_time(const char *text);

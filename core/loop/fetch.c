@@ -151,8 +151,7 @@ static int set_options(struct fetch_pool *pool, struct fetch *fetch, const struc
     set_long(rc, easy, CURLOPT_QUICK_EXIT, 1); /* or cancelling waits for the resolver's thread */
     set_long(rc, easy, CURLOPT_PATH_AS_IS, 1);
     set_long(rc, easy, CURLOPT_PIPEWAIT, pool->multiplex);
-    set_long(rc, easy, CURLOPT_HTTP_VERSION,
-             request->http2_cleartext ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2TLS);
+    set_long(rc, easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
     set_method(rc, fetch, request);
     set_limits(rc, easy, request);
     if (request->tls)

@@ -2,7 +2,7 @@
  * one request and its answer. Callbacks run on the loop's thread, on a later turn than fetch_start, and never
  * inside libcurl, so they may start, cancel and free whatever they like, the pool included.
  *
- * http:// and https:// only, redirects are answers like others, proxies come from the request or from the
+ * http:// (HTTP/1.1) and https:// (HTTP/2 where the server has it) only, redirects are answers like others, proxies come from the request or from the
  * environment as curl reads it. A dead peer is noticed after 20 s by the kernel (TCP_USER_TIMEOUT, and
  * keep-alive probes on an idle connection). A request whose body began to leave is never repeated; one that
  * the server refused unread (GOAWAY, REFUSED_STREAM), or without a body, may be repeated by curl when a kept
@@ -59,7 +59,6 @@ struct fetch_request {
     const char *username, *password; /* basic auth */
     const char *proxy;               /* NULL: by the environment */
     const struct fetch_tls *tls;
-    bool http2_cleartext; /* speak HTTP/2 to an http:// server without asking */
     int64_t timeout_ns;   /* for the whole transfer; 0: none */
     int64_t silence_ns;   /* without a byte of the answer; 0: none */
     int64_t connect_ns;   /* 0: FETCH_CONNECT_NS */

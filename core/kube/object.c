@@ -1,0 +1,96 @@
+#include "kube/object.h"
+
+#include "kube/object_reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void kube_container_free(struct kube_container *container) {
+    free(container->name);
+    free(container->reason);
+    free(container->message);
+    *container = (struct kube_container){0};
+}
+
+void kube_object_free(struct kube_object *object) {
+    char *texts[] = {object->namespace_,
+                     object->name,
+                     object->uid,
+                     object->resource_version,
+                     object->managed_by,
+                     object->instance,
+                     object->job_slug,
+                     object->job,
+                     object->slot,
+                     object->attempt,
+                     object->trigger,
+                     object->reported,
+                     object->owner_job,
+                     object->phase,
+                     object->reason,
+                     object->message,
+                     object->node,
+                     object->unschedulable,
+                     object->disruption,
+                     object->condition_reason,
+                     object->condition_message};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        free(texts[i]);
+    for (size_t i = 0; i < object->container_count; i++)
+        kube_container_free(&object->containers[i]);
+    *object = (struct kube_object){0};
+}
+
+struct wanted {
+    struct kube_object *out;
+    bool found;
+};
+
+static void take(void *ctx, struct object_event *event) {
+    struct wanted *wanted = ctx;
+    wanted->found = event->known;
+    if (!event->known)
+        return;
+    *wanted->out = event->object;
+    event->object = (struct kube_object){0};
+}
+
+int kube_object_parse(const char *json, size_t len, struct kube_object *out, struct err *err) {
+    struct object_reader *reader = NULL;
+    struct wanted wanted = {.out = out};
+    *out = (struct kube_object){0};
+    int rc = object_reader_new(SHAPE_OBJECT, KUBE_POD, take, &wanted, &reader, err);
+    if (!rc)
+        rc = object_reader_feed(reader, json, len, err);
+    if (!rc)
+        rc = object_reader_end(reader, err);
+    if (!rc && !wanted.found)
+        rc = err_set(err, ERR_INVALID, "the API server sent something that is neither a Pod nor a Job");
+    object_reader_free(reader);
+    if (rc)
+        kube_object_free(out);
+    return rc;
+}
+
+int64_t kube_time(const char *text) {
+    struct tm tm = {0};
+    int used = 0, hours = 0, minutes = 0;
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec, &used) != 6)
+        return 0;
+    text += used;
+    if (*text == '.')
+        text += 1 + strspn(text + 1, "0123456789");
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    int64_t seconds = timegm(&tm);
+    if (!strcmp(text, "Z") || !strcmp(text, "z"))
+        return seconds;
+    if ((*text != '+' && *text != '-') || sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 ||
+        text[1 + used])
+        return 0;
+    int64_t offset = (int64_t)hours * 3600 + (int64_t)minutes * 60;
+    return *text == '+' ? seconds - offset : seconds + offset;
+}
