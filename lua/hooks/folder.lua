@@ -1,0 +1,54 @@
+-- Reads a hooks folder once, so that a hook host that starts later runs the same text.
+local sys = require "sys"
+
+local folder = {}
+
+local MAX_FILE <const> = 1 << 20
+local MAX_ALL <const> = 4 << 20
+local MAX_DEPTH <const> = 4
+
+local function add_file(result, path, name)
+  local text, message = sys.read(path)
+  local wrong
+  if not text then
+    wrong = message
+  elseif #text > MAX_FILE then
+    wrong = ("longer than %d bytes"):format(MAX_FILE)
+  elseif result.bytes + #text > MAX_ALL then
+    wrong = ("the hooks folder holds more than %d bytes"):format(MAX_ALL)
+  end
+  if wrong then
+    result.problems[#result.problems + 1] = {file = name, message = wrong}
+    return
+  end
+  result.bytes = result.bytes + #text
+  result.sources[name] = text
+  if not name:find("/") then result.files[#result.files + 1] = name end
+end
+
+local function add_folder(result, path, prefix, depth)
+  local names, message = sys.list(path)
+  if not names then
+    result.problems[#result.problems + 1] = {file = prefix, message = message}
+    return
+  end
+  for _, name in ipairs(names) do
+    local kind = not name:find("^%.") and sys.kind(path .. "/" .. name) -- a mounted ConfigMap has ..data and more
+    if kind == "folder" and depth < MAX_DEPTH then
+      add_folder(result, path .. "/" .. name, prefix .. name .. "/", depth + 1)
+    elseif kind == "file" and name:find("%.lua$") then
+      add_file(result, path .. "/" .. name, prefix .. name)
+    end
+  end
+end
+
+-- -> {sources = {path in the folder = text}, files = {those directly in it, sorted}, problems = {{file, message}}};
+-- all empty when there is no such folder.
+function folder.read(path)
+  local result = {sources = {}, files = {}, problems = {}, bytes = 0}
+  if sys.kind(path) then add_folder(result, path, "", 1) end
+  table.sort(result.files)
+  return result
+end
+
+return folder

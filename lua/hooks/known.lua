@@ -1,0 +1,29 @@
+-- The hooks that operators can define, and what they are told. The one place to add to.
+local known = {}
+
+-- A decision hook is waited for and its answer counts; the others are told what happened.
+known.hooks = {
+  before_run = {decision = true},
+  on_started = {},
+  on_succeeded = {},
+  on_failed = {},
+  on_skipped = {},
+}
+
+-- What an event holds. A field that does not apply is nil; one that is not listed is an error, for it is a typo.
+known.event_fields = {
+  "hook", "id", "job", "namespace", "slot", "slot_time", "run", "attempt", "trigger", "lateness", "outcome",
+  "exit_code", "reason", "message", "log_tail", "schedule",
+}
+
+-- Seconds that a hook may compute. Waiting for http.request does not count.
+known.deadlines = {decision = 0.2, event = 2, load = 2}
+
+function known.names()
+  local names = {}
+  for name in pairs(known.hooks) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+return known
