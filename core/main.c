@@ -1,5 +1,6 @@
 /* Starts Lua, the loop, and the program that the command line names: scripts/daemon.lua when it names none,
  * scripts/WORD.lua for a word, the user's own file for a path that ends in .lua. All else is in those. */
+#include "bind/hook_host.h"
 #include "bind/lua_call.h"
 #include "bind/modules.h"
 #include "bind/task.h"
@@ -107,6 +108,8 @@ int main(int argc, char **argv) {
     if (argc == 3 && !strcmp(argv[1], "--supervise"))
         return local_supervise(argv[2]); /* one run's supervisor needs nothing of the rest */
     (void)signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && !strcmp(argv[1], "--hook-host"))
+        return hook_host_main(argc, argv);
     struct err err = {0};
     struct host host = {.main_ref = LUA_NOREF};
     struct command command = {0};

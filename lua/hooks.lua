@@ -45,7 +45,6 @@ end
 -- Starting the host is tried until it works or the hooks are closed.
 function Hooks:start_until_loaded()
   if self.keeper:get() then return end
-  self.problem_list[#self.problem_list + 1] = {kind = "host", message = self.keeper.start_error}
   task.spawn(function()
     repeat task.sleep(math.max(self.keeper.delay, 0.1)) until self.closed or self.keeper:get()
   end)
@@ -206,7 +205,11 @@ function Hooks:files()
 end
 
 -- What the operator should mend: {{kind = "load" | "off" | "host", file, hook, message}}.
-function Hooks:problems() return self.problem_list end
+function Hooks:problems()
+  local list = table.move(self.problem_list, 1, #self.problem_list, 1, {})
+  if self:unable() and not self.closed then list[#list + 1] = {kind = "host", message = self:unable()} end
+  return list
+end
 
 -- For metrics.
 function Hooks:counters()
@@ -231,6 +234,23 @@ function Hooks:close(seconds)
     end)
   end
   self.keeper:close()
+end
+
+local POST_DELAYS <const> = {1, 5, 0} -- seconds behind the first, second and last try
+
+-- Does an "http.post" effect, up to three times. -> true | nil, message. Waits.
+function hooks.post(effect, http)
+  http = http or require "http"
+  local message
+  for _, delay in ipairs(POST_DELAYS) do
+    local response, err = http.request {method = "POST", url = effect.url, headers = effect.headers,
+      body = effect.body or "", timeout = 10}
+    if response and response.status < 300 then return true end
+    message = ("http.post to %s: %s"):format(effect.url:match("^%w+://[^/?#]*"), err or "status " .. response.status)
+    if response and response.status ~= 429 and response.status < 500 then break end
+    task.sleep(delay)
+  end
+  return nil, message
 end
 
 return hooks

@@ -128,7 +128,7 @@ int hook_host_main(int argc, char **argv) {
     int code = EXIT_SUCCESS;
     if (lua_pcall(L, 1, 0, 0))
         code = fail("runner", lua_tostring(L, -1));
-    /* The state is left to the end of the process: closing it would run operators' code without a guard. */
+    lua_close(L); /* runs no operators' code: hooks cannot set finalizers */
     (void)fclose(channel.in);
     free(channel.line);
     return code;

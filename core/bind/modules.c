@@ -18,6 +18,7 @@ int luaopen_ks_clock(lua_State *L);
 int luaopen_ks_crypto(lua_State *L);
 int luaopen_ks_json(lua_State *L);
 int luaopen_ks_log(lua_State *L);
+int luaopen_ks_process(lua_State *L);
 int luaopen_ks_sys(lua_State *L);
 int luaopen_ks_yaml(lua_State *L);
 
@@ -28,6 +29,7 @@ static const luaL_Reg modules[] = {
     {"json", luaopen_ks_json},
     {"log", luaopen_ks_log},
     {"store", luaopen_ks_store},
+    {"process", luaopen_ks_process},
     {"sys", luaopen_ks_sys},
     {"task", luaopen_ks_task},
     {"yaml", luaopen_ks_yaml},

@@ -22,9 +22,10 @@ local waiting = {}   -- calls that wait for http.request, by id
 
 local function send(message) channel.write(cjson.encode(message) .. "\n") end
 
--- A traceback without the frames that are not the operator's.
-local function own_frames(text)
-  return (text:gsub("\n%s*%[C%]: in [^\n]*", ""):gsub("\n%s*lua/hooks/[^\n]*", ""))
+-- A traceback without the frames that are not the operator's, and with his names for the others.
+local function own_frames(text, name)
+  text = text:gsub("\n%s*%[C%]: in [^\n]*", ""):gsub("\n%s*lua/hooks/[^\n]*", "")
+  return (text:gsub("in upvalue 'hook'", "in " .. name):gsub("in local 'chunk'", "in main chunk"))
 end
 
 -- A host that hooks have filled is to be replaced by the daemon.
@@ -42,7 +43,12 @@ end
 
 -- The function to run for a hook: for a decision one that gives the checked answer.
 local function entry(message, hook)
-  if not message.decision then return function(event) hook(event) end end
+  if not message.decision then
+    return function(event)
+      hook(event) -- no tail call: its frame shall show the hook's name
+      return nil
+    end
+  end
   return function(event)
     local answer, reason = hook(event)
     local value, wrong = decision.check(view.plain(answer), reason)
@@ -59,7 +65,7 @@ local function step(call, ...)
   current = nil
   call.budget = math.max(call.budget - seconds, 0.001)
   if status == "failed" then
-    fail(seconds, own_frames(first))
+    fail(seconds, own_frames(first, call.name))
   elseif status == "done" then
     call.finish(call, seconds, first)
   elseif rawequal(first, sandbox.ASK) then
@@ -81,7 +87,7 @@ end
 
 function operations.load(message)
   step {
-    co = coroutine.create(function() box:run(message.file) end),
+    co = coroutine.create(function() box:run(message.file) end), name = "main chunk",
     budget = message.budget,
     finish = function(_, seconds)
       send {op = "result", seconds = seconds, hooks = box:hooks(message.file)}
@@ -95,8 +101,8 @@ function operations.call(message)
     return fail(0, ("%s did not load again in a new hook host"):format(message.file))
   end
   step({
-    id = message.id, co = coroutine.create(entry(message, hook)), budget = message.budget, effects = {},
-    finish = finish_call,
+    id = message.id, co = coroutine.create(entry(message, hook)), name = message.hook, budget = message.budget,
+    effects = {}, finish = finish_call,
   }, view.new(view.integers(message.event), event_fields))
 end
 
