@@ -105,8 +105,8 @@ static int run(struct host *host, lua_State *L, int argc, char **argv, const str
 }
 
 int main(int argc, char **argv) {
-    if (argc == 3 && !strcmp(argv[1], "--supervise"))
-        return local_supervise(argv[2]); /* one run's supervisor needs nothing of the rest */
+    if (argc == 2 && !strcmp(argv[1], "--supervise"))
+        return local_supervise(); /* needs nothing of the rest */
     (void)signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && !strcmp(argv[1], "--hook-host"))
         return hook_host_main(argc, argv);

@@ -13,7 +13,8 @@ int dir_make(const char *path, struct err *err);
  * exist, ERR_LIMIT when it is larger than `limit` bytes. */
 int file_read(int dir, const char *name, size_t limit, struct buf *out, struct err *err);
 
-/* Replaces the file in one step, durably: a reader sees the old content or the new, also after a crash. */
+/* Replaces the file in one step: who reads it finds the old content or the new, whole, also after a crash of
+ * the machine. */
 int file_replace(int dir, const char *name, const void *data, size_t len, struct err *err);
 
 /* Writes all of data, whatever the signals. 0, or -1 with errno. */

@@ -4,15 +4,14 @@
 #include "local/adopt.h"
 #include "local/follow.h"
 #include "local/launch.h"
+#include "local/nursery.h"
 #include "local/rows.h"
 #include "local/start.h"
 
-#include <errno.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static struct local *local_of(struct executor *executor) {
     return (struct local *)executor;
@@ -180,12 +179,6 @@ static const struct executor_ops local_ops = {.name = "local",
                                               .fence = fence,
                                               .free = free_executor};
 
-static int check_program(const char *program, struct err *err) {
-    if (access(program, X_OK))
-        return err_set_errno(err, ERR_IO, errno, "supervisor program %s", program);
-    return 0;
-}
-
 static int make_runs_dir(struct local *local, const char *state_dir, struct err *err) {
     struct buf path = {0};
     if (buf_printf(&path, "%s/runs", state_dir) || !(local->runs_dir = buf_take(&path))) {
@@ -203,9 +196,9 @@ static int make_runs_dir(struct local *local, const char *state_dir, struct err 
 
 static int prepare(struct local *local, const struct local_executor_config *config, struct err *err) {
     const char *working_dir = config->working_dir ? config->working_dir : "/";
-    if (!(local->program = strdup(config->program)) || !(local->working_dir = strdup(working_dir)))
+    if (!(local->working_dir = strdup(working_dir)))
         return err_set(err, ERR_NOMEM, "out of memory");
-    int rc = check_program(config->program, err);
+    int rc = nursery_new(config->program, &local->nursery, err);
     if (!rc)
         rc = make_runs_dir(local, config->state_dir, err);
     if (!rc)

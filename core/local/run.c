@@ -1,5 +1,7 @@
 #include "local/run.h"
 
+#include "local/nursery.h"
+
 #include <search.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -122,7 +124,7 @@ void local_unref(struct local *local) {
         return;
     tdestroy(local->told, free);
     free(local->runs_dir);
-    free(local->program);
+    nursery_free(local->nursery);
     free(local->working_dir);
     free(local);
 }

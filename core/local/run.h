@@ -44,7 +44,8 @@ struct local {
     struct loop *loop;
     struct log *log;
     struct store *store;
-    char *runs_dir, *program, *working_dir;
+    char *runs_dir, *working_dir;
+    struct nursery *nursery;
     const struct executor_events *events;
     void *ctx;
     bool opened, surveyed, ready, fenced;

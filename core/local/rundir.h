@@ -25,8 +25,6 @@
 #define RUNDIR_STATUS "status"
 #define RUNDIR_STATUS_NEW "status.new" /* before it is whole: file_replace */
 
-enum { RUNDIR_LOCK_FD = 3 }; /* where the supervisor finds the lock that the daemon took for it */
-
 enum run_end {
     END_EXIT,     /* by itself */
     END_DEADLINE, /* it was over its deadline */

@@ -84,7 +84,7 @@ static void trouble(struct run *run, const char *reason, const struct err *err) 
 
 static void launch_work(uv_work_t *work) {
     struct launching *l = (struct launching *)work;
-    l->rc = local_launch(l->run->local->program, l->dir, &l->run->command, &l->launched, &l->err);
+    l->rc = local_launch(l->run->local->nursery, l->dir, &l->run->command, &l->launched, &l->err);
 }
 
 static void launch_done(uv_work_t *work, int status) {

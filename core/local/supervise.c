@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "local/descendants.h"
+#include "local/nursery.h"
 #include "local/rundir.h"
 #include "loop/clock.h"
 
@@ -18,19 +19,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    EXIT_BAD = 2,
-    PIECES_A_TURN = 64 /* of 64 KiB: more than a pipe holds */
-};
+enum { PIECES_A_TURN = 64 }; /* of 64 KiB: more than a pipe holds */
 #define OUTPUT_MAX                                                                                           \
     (INT64_C(1) << 30) /* bytes of output kept for one run; what is beyond is dropped and counted */
 
 struct supervisor {
-    int dir, output, signals;
+    int dir, lock, output, signals;
     int pipe[2]; /* the command's stdout and stderr */
     struct command command;
     pid_t pid; /* the command's, and its group's */
@@ -181,7 +178,7 @@ static void terminate(struct supervisor *s, enum run_end why) {
 }
 
 static void when_due(struct supervisor *s) {
-    if (now() < s->due)
+    if (s->over || now() < s->due)
         return;
     if (!s->terminated) {
         terminate(s, END_DEADLINE);
@@ -213,12 +210,15 @@ static void reap(struct supervisor *s) {
     }
 }
 
+/* Who ended by himself was not stopped, also when both became known at once: so collect first. */
 static void take_signals(struct supervisor *s) {
     struct signalfd_siginfo info;
+    bool stop = false;
     while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info)
-        if (info.ssi_signo == SIGTERM)
-            terminate(s, END_STOP);
+        stop |= info.ssi_signo == SIGTERM;
     reap(s);
+    if (stop)
+        terminate(s, END_STOP);
 }
 
 static int timeout_ms(const struct supervisor *s) {
@@ -236,8 +236,8 @@ static void watch(struct supervisor *s) {
         (void)poll(fds, 2, timeout_ms(s));
         if (fds[1].revents && !copy_output(s))
             fds[1].fd = -1;
-        when_due(s);
         take_signals(s);
+        when_due(s);
     }
 }
 
@@ -270,13 +270,13 @@ static int prepare(struct supervisor *s) {
 static void supervise(struct supervisor *s) {
     struct lock_state state = {.pid = getpid()};
     s->due = INT64_MAX;
-    (void)rundir_write_lock(RUNDIR_LOCK_FD, &state);
+    (void)rundir_write_lock(s->lock, &state);
     if (prepare(s) || start_command(s))
         return;
     s->status.started = state.started = clock_realtime(&clock_system);
     if (s->command.deadline > 0)
         s->due = after_seconds(s->command.deadline);
-    (void)rundir_write_lock(RUNDIR_LOCK_FD, &state);
+    (void)rundir_write_lock(s->lock, &state);
     watch(s);
     descendants_kill();
     (void)copy_output(s);
@@ -284,31 +284,25 @@ static void supervise(struct supervisor *s) {
 }
 
 static void release(struct supervisor *s) {
-    const int fds[] = {s->dir, s->output, s->signals, s->pipe[0], s->pipe[1]};
+    const int fds[] = {s->dir, s->lock, s->output, s->signals, s->pipe[0], s->pipe[1]};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
         if (fds[i] >= 0)
             (void)close(fds[i]);
     command_free(&s->command);
 }
 
-/* The lock comes from the daemon, so that there is no moment without one. */
-static bool has_lock(int dir) {
-    struct stat given, expected;
-    return !fstat(RUNDIR_LOCK_FD, &given) && !fstatat(dir, RUNDIR_LOCK, &expected, 0) &&
-           given.st_dev == expected.st_dev && given.st_ino == expected.st_ino;
-}
-
-int local_supervise(const char *run_dir) {
-    struct supervisor s = {.output = -1, .signals = -1, .pipe = {-1, -1}, .status.exit_code = -1};
+static int supervise_run(const char *run_dir, int lock) {
+    struct supervisor s = {
+        .lock = lock, .output = -1, .signals = -1, .pipe = {-1, -1}, .status.exit_code = -1};
     s.dir = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (s.dir < 0 || !has_lock(s.dir)) {
-        (void)fprintf(stderr, "--supervise is for the daemon: it starts one for each local run\n");
-        release(&s);
-        return EXIT_BAD;
-    }
-    (void)fcntl(RUNDIR_LOCK_FD, F_SETFD, FD_CLOEXEC);
+    if (s.dir < 0)
+        return EXIT_FAILURE;
     supervise(&s);
     int rc = rundir_write_status(s.dir, &s.status, NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
     release(&s);
     return rc;
+}
+
+int local_supervise(void) {
+    return nursery_serve(supervise_run);
 }
