@@ -75,7 +75,8 @@ struct executor_events {
     void (*delayed)(void *ctx, void *owner, const char *why);
     void (*started)(void *ctx, void *owner, int64_t when);
     void (*line)(void *ctx, void *owner, const char *container, const char *line, size_t len);
-    /* The run is over and its output complete (or given up on after 10 s). Once for each run. */
+    /* The run is over and its output complete (or given up on after 10 s). Once for each run. A run that was
+     * never accepted has no object: the executor has forgotten it, and owner is not used again. */
     void (*finished)(void *ctx, void *owner, const struct result *result);
     void (*reported)(void *ctx, void *owner); /* what report asked for is durable */
     void (*gone)(void *ctx, void *owner);     /* after finished: no trace is left; owner is not used again */
