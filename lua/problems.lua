@@ -1,0 +1,39 @@
+-- The mistakes and warnings found in files, each with its place, in the form every tool understands:
+-- FILE:LINE:COL: error: message
+local problems = {}
+problems.__index = problems
+
+function problems.new() return setmetatable({}, problems) end
+
+-- place: {file=, line=, column=}
+function problems:add(severity, place, message)
+  self[#self + 1] = {
+    severity = severity, file = place.file, line = place.line or 1, column = place.column or 1, message = message,
+  }
+end
+
+function problems:error(place, message, ...) self:add("error", place, message:format(...)) end
+function problems:warning(place, message, ...) self:add("warning", place, message:format(...)) end
+
+function problems:errors()
+  local count = 0
+  for _, problem in ipairs(self) do
+    if problem.severity == "error" then count = count + 1 end
+  end
+  return count
+end
+
+function problems:sort()
+  table.sort(self, function(a, b)
+    if a.file ~= b.file then return a.file < b.file end
+    if a.line ~= b.line then return a.line < b.line end
+    if a.column ~= b.column then return a.column < b.column end
+    return a.message < b.message
+  end)
+end
+
+function problems.format(problem)
+  return ("%s:%d:%d: %s: %s"):format(problem.file, problem.line, problem.column, problem.severity, problem.message)
+end
+
+return problems

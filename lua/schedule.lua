@@ -1,0 +1,281 @@
+-- Loads schedule.yml and what it names: jobs, templates, settings. All mistakes come at once, each with its
+-- place; a bad job is left out, the others are good. lua/SCHEDULE.md is the reference of the keys below.
+local clock = require "clock"
+local cron = require "cron"
+local crypto = require "crypto"
+local json = require "json"
+local problems_list = require "problems"
+local schema = require "schema"
+local sys = require "sys"
+local template = require "template"
+local text = require "text"
+local yaml = require "yaml"
+
+local schedule = {}
+
+local dialects = {"standard", "cronie", "robfig-v1"}
+
+-- What may stand in a job and, as a default for all, in settings.defaults.
+local shared_fields = {
+  namespace = {"string"},
+  timezone = {"string"},
+  dst = {"choice", values = {"cronie", "robfig", "skip"}},
+  catch_up = {"choice", values = {"none", "latest", "all"}},
+  catch_up_max = {"count"},
+  deadline = {"duration"},
+  pending_timeout = {"duration"},
+  overlap = {"choice", values = {"forbid", "allow"}},
+  on_hook_error = {"choice", values = {"run", "skip"}},
+  history = {"object", fields = {succeeded = {"count"}, failed = {"count"}}},
+}
+
+local function with(fields, more)
+  local out = {}
+  for key, field in pairs(fields) do out[key] = field end
+  for key, field in pairs(more) do out[key] = field end
+  return out
+end
+
+local job_fields = with(shared_fields, {
+  cron = {"string_or_strings", required = true},
+  cron_dialect = {"choice", values = dialects},
+  template = {"string", required = true},
+  image = {"string"},
+  args = {"strings"},
+  description = {"string"},
+  start = {"time"},
+  ["end"] = {"time"},
+})
+
+local settings_fields = {
+  cron_dialect = {"choice", values = dialects},
+  timezone = {"string"},
+  retention = {"duration"},
+  defaults = {"object", fields = shared_fields},
+  alerts = {"any"},
+}
+
+local defaults = {
+  dst = "cronie", catch_up = "latest", catch_up_max = 100, deadline = 300, pending_timeout = 900,
+  overlap = "forbid", on_hook_error = "run",
+}
+
+-- The files that make up the schedule: the one named, or all that match a pattern with * or ?.
+local function files_of(options, problems)
+  local dir, name = options.dir, options.name
+  if not name:find "[*?]" then return {dir .. "/" .. name} end
+  local entries, message = sys.list(dir)
+  local files, pattern = {}, text.glob(name)
+  for _, entry in ipairs(entries or {}) do
+    if entry:match(pattern) and sys.kind(dir .. "/" .. entry) == "file" then files[#files + 1] = dir .. "/" .. entry end
+  end
+  if #files == 0 then
+    problems:error({file = dir}, "no file matches %s%s", name, message and (": " .. message) or "")
+  end
+  return files
+end
+
+local function read_file(path, problems)
+  local source, message = sys.read(path)
+  if not source then
+    problems:error({file = path}, "the schedule cannot be read: %s", message)
+    return nil
+  end
+  local value, mistake = yaml.parse(source)
+  if mistake then
+    problems:error({file = path, line = mistake.line, column = mistake.column}, "%s", mistake.message)
+    return nil
+  end
+  if value == json.null or value == nil then return {}, source end
+  if type(value) ~= "table" or json.is_array(value) then
+    problems:error({file = path}, "a schedule is a mapping from job names to jobs")
+    return nil
+  end
+  return value, source
+end
+
+-- Column of a character of an expression in its file: behind the quote, where there is one.
+local function column_in(file, place, offset)
+  local line_number = 0
+  for line in (file.source .. "\n"):gmatch "(.-)\r?\n" do
+    line_number = line_number + 1
+    if line_number == place.line then
+      local quoted = line:sub(place.column, place.column):match "['\"]"
+      return place.column + offset - 1 + (quoted and 1 or 0)
+    end
+  end
+  return place.column
+end
+
+local function cron_options(job, name)
+  return {
+    dialect = job.cron_dialect, timezone = job.timezone, dst = job.dst, start = job.start, ["end"] = job["end"],
+    hash_key = job.instance .. "/" .. (job.namespace or "") .. "/" .. name,
+  }
+end
+
+local function expressions(job) return type(job.cron) == "table" and job.cron or {job.cron} end
+
+local function parse_cron(file, raw, job, name, problems)
+  local list = expressions(job)
+  if #list == 1 and list[1]:match "^%s*$" then
+    job.disabled = true
+    return true
+  end
+  local parsed, mistake = cron.parse(list, cron_options(job, name))
+  if parsed then
+    job.schedule = parsed
+    return true
+  end
+  if mistake.index == 0 then
+    problems:error(raw.timezone and schema.place(file.path, raw, "timezone") or job.place, "%s", mistake.message)
+    return false
+  end
+  local place = schema.place(file.path, raw, "cron")
+  if type(job.cron) == "table" then
+    local line, column = yaml.position(raw.cron, mistake.index)
+    place.line, place.column = line or place.line, column or place.column
+  end
+  if mistake.column then place.column = column_in(file, place, mistake.column) end
+  problems:error(place, "cron '%s': %s", list[mistake.index], mistake.message)
+  return false
+end
+
+-- What decides a job's slots. A change of it makes the job's slots count from now (DESIGN decision 2).
+local function fingerprint(job)
+  local parts = {job.cron_dialect, job.timezone, job.dst, tostring(job.start), tostring(job["end"]),
+    job.disabled and "off" or "on"}
+  for _, expression in ipairs(expressions(job)) do parts[#parts + 1] = expression end
+  return crypto.sha256(table.concat(parts, "\n")):sub(1, 16)
+end
+
+local function inherit(job, settings, options)
+  local from = settings.defaults or {}
+  for key in pairs(shared_fields) do
+    if job[key] == nil then job[key] = from[key] end
+    if job[key] == nil then job[key] = defaults[key] end
+  end
+  local history = job.history or {}
+  job.history = {succeeded = history.succeeded or 3, failed = history.failed or 1}
+  job.cron_dialect = job.cron_dialect or settings.cron_dialect or "standard"
+  job.timezone = job.timezone or settings.timezone or "UTC"
+  job.instance = options.instance
+end
+
+local function load_job(file, name, raw, result, options)
+  local problems = result.problems
+  local place = schema.key_place(file.path, file.value, name)
+  if type(raw) ~= "table" or json.is_array(raw) then
+    problems:error(place, "job '%s' must be a mapping with cron and template", name)
+    return
+  end
+  local before = problems:errors()
+  local job = schema.check(raw, job_fields, file.path, problems, name .. ".")
+  job.name, job.place = name, place
+  inherit(job, result.settings, options)
+  if job.template then
+    local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
+    job.manifest = template.read(path, schema.place(file.path, raw, "template"), problems)
+  end
+  local manifest_namespace = job.manifest and type(job.manifest.metadata) == "table" and job.manifest.metadata.namespace
+  job.namespace = job.namespace or manifest_namespace or options.namespace or "default"
+  if job.cron then parse_cron(file, raw, job, name, problems) end
+  if problems:errors() > before then
+    result.bad[#result.bad + 1] = name
+    return
+  end
+  job.fingerprint = fingerprint(job)
+  job.prepared = template.prepare(job.manifest, job)
+  job.manifest = nil
+  result.jobs[#result.jobs + 1] = job
+end
+
+-- Of a name that is there twice, in one file or in two, neither runs: nobody can tell which was meant.
+local function duplicates(files, problems)
+  local first, twice = {}, {}
+  for _, file in ipairs(files) do
+    for _, key in ipairs(yaml.keys(file.value)) do
+      if first[key] then
+        twice[key] = true
+        problems:error(schema.key_place(file.path, file.value, key), "job '%s' is also in %s, line %d; neither runs",
+          key, first[key].file, first[key].line)
+      else
+        first[key] = schema.key_place(file.path, file.value, key)
+      end
+    end
+    for _, duplicate in ipairs(yaml.duplicates(file.value)) do
+      twice[duplicate.key] = true
+      problems:error({file = file.path, line = duplicate.line, column = duplicate.column},
+        "job '%s' is here twice; the first is in line %d; neither runs", duplicate.key, duplicate.first_line)
+    end
+  end
+  return twice
+end
+
+local function load_settings(files, problems)
+  local settings = {}
+  for _, file in ipairs(files) do
+    local raw = file.value.settings
+    if raw ~= nil and raw ~= json.null then
+      if type(raw) ~= "table" or json.is_array(raw) then
+        problems:error(schema.place(file.path, file.value, "settings"), "'settings' must be a mapping")
+      else
+        settings = schema.check(raw, settings_fields, file.path, problems, "settings.")
+      end
+    end
+  end
+  return settings
+end
+
+-- Five fields mean another time to the seed's readers. Said once, with both readings.
+local function warn_of_five_fields(result)
+  if result.settings.cron_dialect then return end
+  for _, job in ipairs(result.jobs) do
+    local expression = expressions(job)[1]
+    if job.schedule and not job.dialect_given and select(2, expression:gsub("%S+", "")) == 5 then
+      local other = cron.parse(expression, {dialect = "robfig-v1", timezone = job.timezone})
+      result.problems:warning(job.place,
+        "cron '%s' is read as crontab: %s. The first kube-scheduler read it%s. Write 'cron_dialect: standard' or " ..
+        "'robfig-v1' under settings to say which is meant", expression, job.schedule:describe(),
+        other and ": " .. other:describe() or " otherwise")
+      return
+    end
+  end
+end
+
+local function by_name(a, b) return a.name < b.name end
+
+-- options: {dir=, name=, instance=, namespace=}. Returns {jobs=, settings=, problems=, bad=names, files=paths};
+-- jobs are sorted by name.
+function schedule.load(options)
+  local result = {jobs = {}, bad = {}, problems = problems_list.new(), files = {}}
+  local files = {}
+  for _, path in ipairs(files_of(options, result.problems)) do
+    local value, source = read_file(path, result.problems)
+    result.files[#result.files + 1] = path
+    if value then files[#files + 1] = {path = path, value = value, source = source} end
+  end
+  result.settings = load_settings(files, result.problems)
+  local twice = duplicates(files, result.problems)
+  for _, file in ipairs(files) do
+    for _, name in ipairs(yaml.keys(file.value)) do
+      if name ~= "settings" and not twice[name] then load_job(file, name, file.value[name], result, options) end
+    end
+  end
+  for _, name in ipairs(text.keys(twice)) do result.bad[#result.bad + 1] = name end
+  table.sort(result.jobs, by_name)
+  warn_of_five_fields(result)
+  result.problems:sort()
+  return result
+end
+
+-- A job by name.
+function schedule.find(result, name)
+  for _, job in ipairs(result.jobs) do
+    if job.name == name then return job end
+  end
+end
+
+schedule.now = clock.now
+
+return schedule

@@ -1,0 +1,133 @@
+-- Checks a mapping read from a file against a table of fields: unknown keys with the nearest known one, wrong
+-- types, duplicates, all at once. A field is {kind, …}: kind is a name in `kinds` below; `required`, `values`
+-- (for choice), `fields` (for object) refine it.
+local text = require "text"
+local yaml = require "yaml"
+local json = require "json"
+
+local schema = {}
+
+local function kind_of(value)
+  if value == json.null then return "nothing" end
+  if type(value) == "table" then return json.is_array(value) and "a list" or "a mapping" end
+  if type(value) == "boolean" then return "true or false" end
+  if type(value) == "number" then return "a number" end
+  return "a string"
+end
+
+local function refuse(context, value, expected)
+  context.problems:error(context.place, "'%s': %s expected, this is %s", context.path, expected, kind_of(value))
+end
+
+local kinds = {}
+
+function kinds.string(context, value)
+  if type(value) == "string" then return value end
+  if type(value) == "number" or type(value) == "boolean" then
+    return refuse(context, value, "a string (put it in quotes)")
+  end
+  refuse(context, value, "a string")
+end
+
+function kinds.boolean(context, value)
+  if type(value) == "boolean" then return value end
+  refuse(context, value, "true or false")
+end
+
+function kinds.count(context, value)
+  if math.type(value) == "integer" and value >= 0 then return value end
+  refuse(context, value, "a whole number from 0 on")
+end
+
+function kinds.duration(context, value)
+  local seconds, expected = text.duration(value)
+  if seconds then return seconds end
+  refuse(context, value, expected:gsub(" expected$", ""))
+end
+
+function kinds.choice(context, value, field)
+  for _, known in ipairs(field.values) do
+    if value == known then return value end
+  end
+  local hint = type(value) == "string" and text.did_you_mean(value, field.values) or ""
+  context.problems:error(context.place, "'%s': one of %s expected%s", context.path, table.concat(field.values, ", "), hint)
+end
+
+-- A list of strings; numbers are taken as they print, since people write ports and counts without quotes.
+function kinds.strings(context, value)
+  if not json.is_array(value) then return refuse(context, value, "a list of strings") end
+  local out = {}
+  for i, item in ipairs(value) do
+    if type(item) ~= "string" and type(item) ~= "number" then
+      local line, column = yaml.position(value, i)
+      context.problems:error({file = context.place.file, line = line, column = column},
+        "'%s': item %d must be a string, this is %s", context.path, i, kind_of(item))
+      return
+    end
+    out[i] = tostring(item)
+  end
+  return json.array(out)
+end
+
+function kinds.string_or_strings(context, value, field)
+  if type(value) == "string" then return value end
+  if json.is_array(value) then return kinds.strings(context, value, field) end
+  refuse(context, value, "a string or a list of strings")
+end
+
+function kinds.time(context, value)
+  local t, message
+  if type(value) == "string" then
+    t, message = require "clock".parse(value)
+    if t then return t end
+    context.problems:error(context.place, "'%s': %s", context.path, message)
+  else
+    refuse(context, value, "a time such as 2026-11-24T08:00:00Z")
+  end
+end
+
+function kinds.any(_, value) return value end
+
+function kinds.object(context, value, field)
+  if type(value) ~= "table" or json.is_array(value) then return refuse(context, value, "a mapping") end
+  return schema.check(value, field.fields, context.place.file, context.problems, context.path .. ".")
+end
+
+-- Where the value of `key` stands.
+function schema.place(file, object, key)
+  local line, column = yaml.position(object, key)
+  return {file = file, line = line, column = column}
+end
+
+function schema.key_place(file, object, key)
+  local line, column = yaml.key_position(object, key)
+  return {file = file, line = line, column = column}
+end
+
+-- Returns a plain table of the fields that are good; what is not is in problems. prefix: for messages.
+function schema.check(object, fields, file, problems, prefix)
+  local out, known = {}, text.keys(fields)
+  for _, duplicate in ipairs(yaml.duplicates(object)) do
+    problems:error({file = file, line = duplicate.line, column = duplicate.column},
+      "'%s%s' is here twice; the first is in line %d", prefix, duplicate.key, duplicate.first_line)
+  end
+  for _, key in ipairs(yaml.keys(object)) do
+    local field = fields[key]
+    if not field then
+      problems:error(schema.key_place(file, object, key), "unknown key '%s%s'%s", prefix, key,
+        text.did_you_mean(key, known))
+    elseif object[key] ~= json.null then
+      local context = {problems = problems, place = schema.place(file, object, key), path = prefix .. key}
+      out[key] = kinds[field[1]](context, object[key], field)
+    end
+  end
+  for _, key in ipairs(known) do
+    if fields[key].required and (object[key] == nil or object[key] == json.null) then
+      local line, column = yaml.position(object)
+      problems:error({file = file, line = line, column = column}, "'%s%s' is missing", prefix, key)
+    end
+  end
+  return out
+end
+
+return schema

@@ -1,0 +1,229 @@
+-- Templates: a Pod (v1) or Job (batch/v1) in JSON or YAML becomes the manifest of one run. `load` checks and
+-- prepares once a job; `render` adds what differs from run to run, touching only what it changes.
+local clock = require "clock"
+local json = require "json"
+local names = require "names"
+local sys = require "sys"
+local yaml = require "yaml"
+
+local template = {}
+
+local api_versions = {Pod = "v1", Job = "batch/v1"}
+local SHORT_TTL = 600 -- seconds: a shorter ttlSecondsAfterFinished can remove an object before it was judged
+
+local function place(file, object, key)
+  local line, column
+  if type(object) == "table" then line, column = yaml.position(object, key) end
+  if not line and type(object) == "table" then line, column = yaml.position(object) end
+  return {file = file, line = line, column = column}
+end
+
+local function is_object(value) return type(value) == "table" and not json.is_array(value) end
+
+-- The value under a path of keys, each of which must be a mapping; a missing or wrong one is a problem.
+local function object_at(manifest, path, file, problems)
+  local at = manifest
+  for i, key in ipairs(path) do
+    local next_at = at[key]
+    if not is_object(next_at) then
+      problems:error(place(file, at, next_at ~= nil and key or nil), "'%s' must be a mapping",
+        table.concat(path, ".", 1, i))
+      return nil
+    end
+    at = next_at
+  end
+  return at
+end
+
+local function check_kind(manifest, file, problems)
+  local expected = api_versions[manifest.kind]
+  if not expected then
+    problems:error(place(file, manifest, manifest.kind and "kind"), "'kind' must be Pod or Job%s",
+      type(manifest.kind) == "string" and (", this is " .. manifest.kind) or "")
+    return false
+  end
+  if manifest.apiVersion ~= expected then
+    problems:error(place(file, manifest, manifest.apiVersion and "apiVersion"), "'apiVersion' of a %s must be %s",
+      manifest.kind, expected)
+    return false
+  end
+  return true
+end
+
+local function check_containers(spec, file, problems)
+  local containers = spec.containers
+  if type(containers) ~= "table" or not json.is_array(containers) or #containers == 0 then
+    problems:error(place(file, spec, containers and "containers"), "there is no container in it: 'containers' must be a list with at least one")
+    return false
+  end
+  for i, container in ipairs(containers) do
+    if not is_object(container) or type(container.name) ~= "string" then
+      problems:error(place(file, containers, i), "container %d must be a mapping with a 'name'", i)
+      return false
+    end
+  end
+  return true
+end
+
+local function check_restarts(manifest, spec, file, problems)
+  if spec.restartPolicy == "Always" then
+    problems:error(place(file, spec, "restartPolicy"), "restartPolicy Always never ends: write Never, or leave it out")
+  elseif spec.restartPolicy == "OnFailure" then
+    problems:warning(place(file, spec, "restartPolicy"),
+      "restartPolicy OnFailure runs a failed container again inside one run; Never makes each failure seen")
+  end
+  if manifest.kind ~= "Job" then return end
+  local job = manifest.spec
+  if math.type(job.backoffLimit) == "integer" and job.backoffLimit > 0 then
+    problems:warning(place(file, job, "backoffLimit"), "backoffLimit %d runs a failed Pod again inside one run", job.backoffLimit)
+  end
+  local ttl = job.ttlSecondsAfterFinished
+  if math.type(ttl) == "integer" and ttl < SHORT_TTL then
+    problems:warning(place(file, job, "ttlSecondsAfterFinished"),
+      "the cluster may remove the Job before its outcome is seen: write %d or more, or leave it out", SHORT_TTL)
+  end
+end
+
+local function parse(path, text)
+  local value, mistake
+  if path:match "%.json$" or path:match "%.json%.sample$" then
+    value, mistake = json.parse(text)
+  else
+    value, mistake = yaml.parse(text)
+  end
+  return value, mistake
+end
+
+-- Reads and checks a template file. Returns the manifest as it stands in the file, or nil; what is wrong is in
+-- problems, at its place in the file. `from` is where schedule.yml names it.
+function template.read(path, from, problems)
+  local source, message = sys.read(path)
+  if not source then
+    problems:error(from, "the template cannot be read: %s", message)
+    return nil
+  end
+  local manifest, mistake = parse(path, source)
+  if mistake then
+    problems:error({file = path, line = mistake.line, column = mistake.column}, "%s", mistake.message)
+    return nil
+  end
+  if not is_object(manifest) then
+    problems:error({file = path}, "a template is a mapping: a Pod or a Job")
+    return nil
+  end
+  local before = problems:errors()
+  local pod_path = manifest.kind == "Job" and {"spec", "template", "spec"} or {"spec"}
+  local spec = check_kind(manifest, path, problems) and object_at(manifest, pod_path, path, problems)
+  if spec and check_containers(spec, path, problems) then check_restarts(manifest, spec, path, problems) end
+  return problems:errors() == before and manifest or nil
+end
+
+local function shallow(object)
+  local copy = {}
+  for key, value in pairs(object or {}) do copy[key] = value end
+  return json.object(copy)
+end
+
+local function map(list, f)
+  local out = {}
+  for i, item in ipairs(list) do out[i] = f(item, i) end
+  return json.array(out)
+end
+
+local function pod_spec(manifest) return manifest.kind == "Job" and manifest.spec.template.spec or manifest.spec end
+
+-- The manifest of every run of a job: image and args put in, restart rules made plain, a name of its own gone.
+-- job: {namespace=, image=, args=}.
+function template.prepare(manifest, job)
+  local out = json.copy(manifest)
+  out.metadata = shallow(is_object(out.metadata) and out.metadata or nil)
+  out.metadata.name, out.metadata.generateName = nil, nil
+  out.metadata.namespace = job.namespace
+  local spec = pod_spec(out)
+  if spec.restartPolicy == nil then spec.restartPolicy = "Never" end
+  if out.kind == "Job" and out.spec.backoffLimit == nil then out.spec.backoffLimit = 0 end
+  local first = spec.containers[1]
+  if job.image then first.image = job.image end
+  if job.args then first.args = job.args end
+  return out
+end
+
+local function with_environment(container, variables)
+  local copy, present = shallow(container), {}
+  local list = {}
+  for i, variable in ipairs(container.env or {}) do
+    list[i] = variable
+    if is_object(variable) and variable.name then present[variable.name] = true end
+  end
+  for _, variable in ipairs(variables) do
+    if not present[variable.name] then list[#list + 1] = variable end
+  end
+  copy.env = json.array(list)
+  return copy
+end
+
+local function variables_of(run, extra)
+  local list = {
+    {name = "KUBE_SCHEDULER_JOB", value = run.job},
+    {name = "KUBE_SCHEDULER_SLOT", value = clock.format(run.slot)},
+    {name = "KUBE_SCHEDULER_ATTEMPT", value = tostring(run.attempt)},
+  }
+  if run.last_success then
+    list[#list + 1] = {name = "KUBE_SCHEDULER_LAST_SUCCESS", value = clock.format(run.last_success)}
+  end
+  for _, name in ipairs(require "text".keys(extra or {})) do
+    list[#list + 1] = {name = name, value = tostring(extra[name])}
+  end
+  return list
+end
+
+local function pod_spec_with(spec, run, changes)
+  local copy = shallow(spec)
+  local variables = variables_of(run, changes.env)
+  local function add(container) return with_environment(container, variables) end
+  copy.containers = map(spec.containers, add)
+  if spec.initContainers then copy.initContainers = map(spec.initContainers, add) end
+  if changes.args then copy.containers[1].args = json.array(changes.args) end
+  return copy
+end
+
+local function labels_with(labels, run)
+  local copy = shallow(labels)
+  copy["app.kubernetes.io/managed-by"] = "kube-scheduler"
+  copy["kube-scheduler/instance"] = run.instance
+  copy["kube-scheduler/job"] = names.label(run.job)
+  return copy
+end
+
+local function annotations_with(annotations, run)
+  local copy = shallow(annotations)
+  copy["kube-scheduler/job-name"] = run.job
+  copy["kube-scheduler/slot"] = clock.format(run.slot)
+  copy["kube-scheduler/attempt"] = tostring(run.attempt)
+  copy["kube-scheduler/trigger"] = run.trigger
+  return copy
+end
+
+-- prepared: from template.prepare. run: {job=, name=, instance=, slot=, attempt=, trigger=, last_success=}.
+-- changes: {args=, env=}, by a hook or a manual run. Returns the manifest as a table.
+function template.render(prepared, run, changes)
+  changes = changes or {}
+  local out = shallow(prepared)
+  out.metadata = shallow(prepared.metadata)
+  out.metadata.name = run.name
+  out.metadata.labels = labels_with(prepared.metadata.labels, run)
+  out.metadata.annotations = annotations_with(prepared.metadata.annotations, run)
+  out.spec = shallow(prepared.spec)
+  if prepared.kind ~= "Job" then
+    out.spec = pod_spec_with(prepared.spec, run, changes)
+    return out
+  end
+  local inner = shallow(prepared.spec.template)
+  inner.metadata = shallow(inner.metadata)
+  inner.metadata.labels = labels_with(inner.metadata.labels, run)
+  inner.spec = pod_spec_with(inner.spec, run, changes)
+  out.spec.template = inner
+  return out
+end
+
+return template
