@@ -3,10 +3,11 @@
 local problems = {}
 problems.__index = problems
 
-function problems.new() return setmetatable({}, problems) end
+function problems.new() return setmetatable({error_count = 0}, problems) end
 
 -- place: {file=, line=, column=}
 function problems:add(severity, place, message)
+  if severity == "error" then self.error_count = self.error_count + 1 end
   self[#self + 1] = {
     severity = severity, file = place.file, line = place.line or 1, column = place.column or 1, message = message,
   }
@@ -15,13 +16,7 @@ end
 function problems:error(place, message, ...) self:add("error", place, message:format(...)) end
 function problems:warning(place, message, ...) self:add("warning", place, message:format(...)) end
 
-function problems:errors()
-  local count = 0
-  for _, problem in ipairs(self) do
-    if problem.severity == "error" then count = count + 1 end
-  end
-  return count
-end
+function problems:errors() return self.error_count end
 
 function problems:sort()
   table.sort(self, function(a, b)

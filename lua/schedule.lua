@@ -1,6 +1,5 @@
 -- Loads schedule.yml and what it names: jobs, templates, settings. All mistakes come at once, each with its
 -- place; a bad job is left out, the others are good. lua/SCHEDULE.md is the reference of the keys below.
-local clock = require "clock"
 local cron = require "cron"
 local crypto = require "crypto"
 local json = require "json"
@@ -172,6 +171,7 @@ local function load_job(file, name, raw, result, options)
   local before = problems:errors()
   local job = schema.check(raw, job_fields, file.path, problems, name .. ".")
   job.name, job.place = name, place
+  job.dialect_given = job.cron_dialect ~= nil
   inherit(job, result.settings, options)
   if job.template then
     local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
@@ -197,8 +197,9 @@ local function duplicates(files, problems)
     for _, key in ipairs(yaml.keys(file.value)) do
       if first[key] then
         twice[key] = true
-        problems:error(schema.key_place(file.path, file.value, key), "job '%s' is also in %s, line %d; neither runs",
-          key, first[key].file, first[key].line)
+        local what = key == "settings" and "settings may stand in one file only: they are" or ("job '%s' is"):format(key)
+        problems:error(schema.key_place(file.path, file.value, key), "%s also in %s, line %d%s", what, first[key].file,
+          first[key].line, key == "settings" and "" or "; neither runs")
       else
         first[key] = schema.key_place(file.path, file.value, key)
       end
@@ -275,7 +276,5 @@ function schedule.find(result, name)
     if job.name == name then return job end
   end
 end
-
-schedule.now = clock.now
 
 return schedule

@@ -17,6 +17,12 @@ static int l_monotonic(lua_State *L) {
     return 1;
 }
 
+/* clock.boottime() -> seconds that go on while the machine sleeps: what a lease is measured by. */
+static int l_boottime(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)clock_boottime(loop_clock(host_of(L)->loop)) / (lua_Number)NS_PER_S);
+    return 1;
+}
+
 static int l_format(lua_State *L) {
     lua_Integer t = luaL_checkinteger(L, 1);
     luaL_argcheck(L, t > INT64_C(-62135596800) && t < INT64_C(253402300800), 1,
@@ -77,7 +83,7 @@ static int l_parse(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"now", l_now}, {"monotonic", l_monotonic}, {"format", l_format}, {"parse", l_parse}, {NULL, NULL}};
+    {"now", l_now}, {"monotonic", l_monotonic}, {"boottime", l_boottime}, {"format", l_format}, {"parse", l_parse}, {NULL, NULL}};
 
 int luaopen_ks_clock(lua_State *L);
 int luaopen_ks_clock(lua_State *L) {

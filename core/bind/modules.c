@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 int luaopen_ks_clock(lua_State *L);
+int luaopen_ks_cron(lua_State *L);
 int luaopen_ks_crypto(lua_State *L);
+int luaopen_ks_names(lua_State *L);
+int luaopen_ks_registry(lua_State *L);
 int luaopen_ks_json(lua_State *L);
 int luaopen_ks_log(lua_State *L);
 int luaopen_ks_process(lua_State *L);
@@ -24,10 +27,13 @@ int luaopen_ks_yaml(lua_State *L);
 
 static const luaL_Reg modules[] = {
     {"clock", luaopen_ks_clock},
+    {"cron", luaopen_ks_cron},
     {"crypto", luaopen_ks_crypto},
     {"http", luaopen_ks_http},
     {"json", luaopen_ks_json},
     {"log", luaopen_ks_log},
+    {"names", luaopen_ks_names},
+    {"registry", luaopen_ks_registry},
     {"store", luaopen_ks_store},
     {"process", luaopen_ks_process},
     {"sys", luaopen_ks_sys},

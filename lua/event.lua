@@ -1,0 +1,32 @@
+-- What hooks and alerts are told: one flat table a happening, the same for both. lua/HOOKS.md describes it
+-- field by field.
+local clock = require "clock"
+
+local event = {}
+
+-- kind: a hook's name without on_, such as "failed". run: of the registry; job: of the schedule, or nil.
+function event.of_run(kind, run, job)
+  local e = {
+    kind = kind,
+    id = ("%s/%s/%s"):format(run.namespace, run.name, kind),
+    job = run.job, namespace = run.namespace, run = run.name, slot = run.slot, slot_time = clock.format(run.slot),
+    attempt = run.attempt, trigger = run.trigger, lateness = run.lateness, outcome = run.outcome,
+    exit_code = run.exit_code, reason = run.reason, message = run.message, started = run.started,
+    finished = run.finished, log_tail = run.log_tail, missed = run.missed, missed_from = run.missed_from,
+  }
+  if job then
+    e.schedule = type(job.cron) == "table" and table.concat(job.cron, "; ") or job.cron
+    e.description = job.description
+    e.file, e.line = job.place.file, job.place.line
+  end
+  return e
+end
+
+-- Something about the scheduler itself. subject: what it is about, for telling one from another.
+function event.of_scheduler(kind, subject, message, more)
+  local e = {kind = kind, id = kind .. "/" .. subject, job = "kube-scheduler", message = message, title = message:match "[^\n]*"}
+  for name, value in pairs(more or {}) do e[name] = value end
+  return e
+end
+
+return event

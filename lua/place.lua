@@ -1,0 +1,45 @@
+-- Where tasks run: a Kubernetes cluster when one is configured, else this machine.
+local executor = require "executor"
+local kube = require "kube"
+local log = require "log"
+local store = require "store"
+local sys = require "sys"
+
+local place = {}
+
+local function identity() return sys.hostname() .. "_" .. sys.random(4) end
+
+local function in_cluster(client, options)
+  local namespace = options.namespace or client:namespace()
+  local self = {kind = "kubernetes", client = client, namespace = namespace}
+  self.executor = executor.kubernetes(client, {instance = options.instance})
+  self.state = require "state.kubernetes".new {
+    client = client, namespace = namespace, instance = options.instance, identity = identity(), executor = self.executor,
+  }
+  return self
+end
+
+local function on_this_machine(options)
+  local LocalState = require "state.local"
+  local made, message = sys.mkdir(options.state_dir)
+  if not made then return nil, message .. ": choose another --state-dir" end
+  local db
+  db, message = store.open(options.state_dir .. "/state.sqlite", LocalState.schema)
+  if not db then return nil, message end
+  local self = {kind = "local", namespace = options.namespace or "default", state = LocalState.new(db)}
+  self.executor = executor.processes(db, {state_dir = options.state_dir, working_dir = options.dir})
+  return self
+end
+
+-- options: {executor=, kube_config_path=, namespace=, instance=, state_dir=, dir=}. Returns {kind=, namespace=,
+-- executor=, state=, client=}; or nil and what is wrong. Waits for nothing in the cluster.
+function place.open(options)
+  if options.executor == "local" then return on_this_machine(options) end
+  local client, message, code = kube.connect {path = options.kube_config_path}
+  if client then return in_cluster(client, options) end
+  if options.executor == "kubernetes" or code ~= "notfound" then return nil, message end
+  log.info("no cluster is configured: tasks run as processes on this machine")
+  return on_this_machine(options)
+end
+
+return place

@@ -1,0 +1,123 @@
+-- The middle of the daemon: what happens when a slot is due and when a run is over. The registry calls the
+-- on_… methods, each as a task of its own; they decide by policy and hooks, render the manifest, and tell
+-- hooks and alerts.
+local event = require "event"
+local json = require "json"
+local log = require "log"
+local policy = require "policy"
+local task = require "task"
+local template = require "template"
+
+local Runner = {}
+Runner.__index = Runner
+
+-- options: {instance=, jobs={job, …}, hooks=, alerts=}; the registry is set by attach.
+function Runner.new(options)
+  local self = setmetatable({instance = options.instance, hooks = options.hooks, alerts = options.alerts, jobs = {},
+    last_success = {}}, Runner)
+  for _, job in ipairs(options.jobs) do self.jobs[job.name] = job end
+  return self
+end
+
+function Runner:attach(registry) self.registry = registry end
+
+local function fields(run, more)
+  local out = more or {}
+  out.job, out.run, out.slot = run.job, run.name, require "clock".format(run.slot)
+  return out
+end
+
+-- Tells hooks and alerts, then the registry that it was told: until then a crash tells it again.
+function Runner:tell(hook, kind, run, alert)
+  local e = event.of_run(kind, run, self.jobs[run.job])
+  if hook then self.hooks:fire(hook, e) end
+  if not alert then return self:reported(run) end
+  self.alerts:send(e, function() self:reported(run) end)
+end
+
+function Runner:reported(run)
+  local done, message, code = self.registry:report(run.id)
+  if not done and code ~= "notfound" then log.warning("the outcome could not be marked as told", fields(run, {error = message})) end
+end
+
+function Runner:skip(run, reason)
+  local done, message = self.registry:skip(run.id, reason)
+  if not done then return log.warning("the slot was not skipped", fields(run, {error = message})) end
+  run.reason = reason
+  log.warning("slot skipped", fields(run, {reason = reason}))
+  self:tell("on_skipped", "skipped", run, true)
+end
+
+-- Asks the hooks. Returns the changes they want, or nil and the reason of a veto.
+function Runner:before_run(job, run)
+  if not self.hooks:defined "before_run" then return {} end
+  local result, failure = self.hooks:call("before_run", event.of_run("before_run", run, job))
+  if failure then
+    local runs = policy.after_hook_error(job)
+    self.alerts:send(event.of_run("hook_error", setmetatable({message = failure}, {__index = run}), job))
+    log.error("before_run failed", fields(run, {error = failure, so = runs and "the slot runs" or "the slot is skipped"}))
+    if not runs then return nil, "before_run failed: " .. failure:match "[^\n]*" end
+    return {}
+  end
+  if result and result.veto then return nil, "before_run: " .. result.veto end
+  if result and result.delay then task.sleep(result.delay) end
+  return result or {}
+end
+
+function Runner:manifest(job, run, changes)
+  return template.render(job.prepared, {
+    job = run.job, name = run.name, instance = self.instance, slot = run.slot, attempt = run.attempt,
+    trigger = run.trigger, last_success = self.last_success[run.job],
+  }, changes)
+end
+
+function Runner:on_slot(run)
+  local job = self.jobs[run.job]
+  local decision, reason = policy.decide(job, run)
+  if decision == "skip" then return self:skip(run, reason) end
+  local changes
+  changes, reason = self:before_run(job, run)
+  if not changes then return self:skip(run, reason) end
+  local manifest = self:manifest(job, run, changes)
+  local started, message = self.registry:start(run.id, json.encode(manifest), manifest.kind == "Job")
+  if not started then log.warning("the slot is left to the next start", fields(run, {error = message})) end
+end
+
+-- The registry itself gave a slot up: missed, or left over from an earlier daemon.
+function Runner:on_skipped(run)
+  local missed = run.missed > 0
+  log.warning(missed and "slots missed" or "slot skipped", fields(run, {reason = run.reason,
+    count = missed and run.missed or nil, from = missed and require "clock".format(run.missed_from) or nil}))
+  self:tell("on_skipped", missed and "missed" or "skipped", run, true)
+end
+
+function Runner.on_delayed(_, run, why) log.warning("create delayed", fields(run, {why = why})) end
+
+function Runner:on_started(run)
+  log.info("run started", fields(run, {trigger = run.trigger ~= "schedule" and run.trigger or nil}))
+  self.hooks:fire("on_started", event.of_run("started", run, self.jobs[run.job]))
+end
+
+function Runner:on_outcome(run)
+  local seconds = run.started and run.finished and run.finished - run.started
+  local more = {outcome = run.outcome, exit_code = run.exit_code, reason = run.reason, seconds = seconds}
+  if run.outcome == "succeeded" then
+    self.last_success[run.job] = math.max(self.last_success[run.job] or 0, run.slot)
+    log.info("run succeeded", fields(run, more))
+    return self:tell("on_succeeded", "succeeded", run, false)
+  end
+  more.message = run.message
+  log.error("run failed", fields(run, more))
+  self:tell("on_failed", run.outcome, run, true)
+end
+
+-- The handlers that registry.new wants.
+function Runner:handlers()
+  local out = {}
+  for _, name in ipairs {"on_slot", "on_skipped", "on_delayed", "on_started", "on_outcome"} do
+    out[name] = function(...) return self[name](self, ...) end
+  end
+  return out
+end
+
+return Runner
