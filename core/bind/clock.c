@@ -82,8 +82,9 @@ static int l_parse(lua_State *L) {
     return 2;
 }
 
-static const luaL_Reg functions[] = {
-    {"now", l_now}, {"monotonic", l_monotonic}, {"boottime", l_boottime}, {"format", l_format}, {"parse", l_parse}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"now", l_now},           {"monotonic", l_monotonic},
+                                     {"boottime", l_boottime}, {"format", l_format},
+                                     {"parse", l_parse},       {NULL, NULL}};
 
 int luaopen_ks_clock(lua_State *L);
 int luaopen_ks_clock(lua_State *L) {

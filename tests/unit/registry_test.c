@@ -1,0 +1,495 @@
+/* The registry against an executor and a clock that the test moves by hand. */
+#include "registry/registry.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MAX_EVENTS = 64 };
+
+struct fixture {
+    struct executor executor; /* first: ops find the fixture */
+    struct clock clock;
+    int64_t now_ns, mono_ns;
+    const struct executor_events *events;
+    void *events_ctx;
+    struct registry *registry;
+    struct cron_schedule *schedule[4];
+    size_t schedules;
+    struct run asked[MAX_EVENTS];
+    size_t asked_count;
+    struct run skipped[MAX_EVENTS];
+    size_t skipped_count;
+    struct run outcomes[MAX_EVENTS];
+    size_t outcome_count;
+    void *started_owner[MAX_EVENTS];
+    size_t started_count;
+    void *discarded[MAX_EVENTS];
+    size_t discarded_count;
+    bool refuse;
+};
+
+static int64_t read_now(void *ctx) {
+    return ((struct fixture *)ctx)->now_ns;
+}
+static int64_t read_mono(void *ctx) {
+    return ((struct fixture *)ctx)->mono_ns;
+}
+
+static void pass(struct fixture *f, int64_t seconds) {
+    f->now_ns += seconds * NS_PER_S;
+    f->mono_ns += seconds * NS_PER_S;
+}
+
+static int fake_open(struct executor *e, const struct executor_events *events, void *ctx, struct err *err) {
+    struct fixture *f = (struct fixture *)e;
+    (void)err;
+    f->events = events;
+    f->events_ctx = ctx;
+    return 0;
+}
+
+static int fake_start(struct executor *e, const struct run_spec *spec, void *owner, struct err *err) {
+    struct fixture *f = (struct fixture *)e;
+    (void)spec;
+    if (f->refuse)
+        return err_set(err, ERR_INVALID, "refused by the test");
+    f->started_owner[f->started_count++] = owner;
+    return 0;
+}
+
+static int fake_report(struct executor *e, void *owner, struct err *err) {
+    struct fixture *f = (struct fixture *)e;
+    (void)err;
+    f->events->reported(f->events_ctx, owner);
+    return 0;
+}
+
+static int fake_discard(struct executor *e, void *owner, struct err *err) {
+    struct fixture *f = (struct fixture *)e;
+    (void)err;
+    f->discarded[f->discarded_count++] = owner;
+    return 0;
+}
+
+static void fake_fence(struct executor *e) {
+    (void)e;
+}
+
+static const struct executor_ops fake_ops = {.name = "fake",
+                                             .open = fake_open,
+                                             .start = fake_start,
+                                             .report = fake_report,
+                                             .discard = fake_discard,
+                                             .fence = fake_fence};
+
+static void on_slot(void *ctx, const struct run *run) {
+    struct fixture *f = ctx;
+    f->asked[f->asked_count++] = *run;
+}
+static void on_skipped(void *ctx, const struct run *run) {
+    struct fixture *f = ctx;
+    f->skipped[f->skipped_count++] = *run;
+}
+static void on_outcome(void *ctx, const struct run *run) {
+    struct fixture *f = ctx;
+    f->outcomes[f->outcome_count++] = *run;
+}
+static void ignore(void *ctx, const struct run *run) {
+    (void)ctx;
+    (void)run;
+}
+static void ignore_line(void *ctx, const struct run *run, const char *container, const char *line,
+                        size_t len) {
+    (void)ctx;
+    (void)run;
+    (void)container;
+    (void)line;
+    (void)len;
+}
+static void ignore_ready(void *ctx) {
+    (void)ctx;
+}
+
+static const struct registry_events events = {.ready = ignore_ready,
+                                              .slot = on_slot,
+                                              .skipped = on_skipped,
+                                              .started = ignore,
+                                              .line = ignore_line,
+                                              .outcome = on_outcome};
+
+#define START INT64_C(1700000000) /* 20 s past a minute */
+
+static int setup(void **state) {
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->executor.ops = &fake_ops;
+    f->clock = (struct clock){read_now, read_mono, read_mono, f};
+    f->now_ns = START * NS_PER_S;
+    f->mono_ns = 1000 * NS_PER_S;
+    struct registry_config config = {.instance = "test",
+                                     .clock = &f->clock,
+                                     .executor = &f->executor,
+                                     .retention = 120,
+                                     .events = &events,
+                                     .ctx = f};
+    assert_int_equal(registry_new(&config, &f->registry, NULL), 0);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    registry_free(f->registry);
+    for (size_t i = 0; i < f->schedules; i++)
+        cron_free(f->schedule[i]);
+    free(f);
+    return 0;
+}
+
+static void add(struct fixture *f, const char *name, const char *expr, enum catch_up rule, int64_t baseline) {
+    struct cron_options options = {0};
+    struct cron_error error;
+    assert_int_equal(cron_parse(expr, strlen(expr), &options, &f->schedule[f->schedules], &error), 0);
+    struct job_spec spec = {.name = name,
+                            .namespace_ = "ns",
+                            .schedules = &f->schedule[f->schedules++],
+                            .schedule_count = 1,
+                            .baseline = baseline,
+                            .catch_up = rule,
+                            .catch_up_max = 100,
+                            .deadline = 300,
+                            .keep_succeeded = 1,
+                            .keep_failed = 1};
+    assert_int_equal(registry_add(f->registry, &spec, NULL), 0);
+}
+
+static void begin(struct fixture *f, int64_t watermark) {
+    assert_int_equal(registry_open(f->registry, NULL), 0);
+    assert_int_equal(registry_begin(f->registry, watermark, NULL, 0, NULL), 0);
+    registry_step(f->registry);
+}
+
+static void count_open(void *ctx, const struct run *run) {
+    (void)run;
+    (*(size_t *)ctx)++;
+}
+
+static int64_t watermark(struct fixture *f, size_t *open) {
+    *open = 0;
+    return registry_watermark(f->registry, count_open, open);
+}
+
+static void finish(struct fixture *f, void *owner, enum outcome outcome) {
+    struct result result = {.outcome = outcome, .exit_code = outcome == OUTCOME_SUCCEEDED ? 0 : 1};
+    f->events->finished(f->events_ctx, owner, &result);
+}
+
+/* Runs slot `index` of those asked to its good end, and reports it. */
+static void run_through(struct fixture *f, size_t index) {
+    assert_int_equal(registry_start(f->registry, f->asked[index].id, "{}", 2, false, NULL), 0);
+    void *owner = f->started_owner[f->started_count - 1];
+    f->events->accepted(f->events_ctx, owner);
+    finish(f, owner, OUTCOME_SUCCEEDED);
+    assert_int_equal(registry_report(f->registry, f->asked[index].id, NULL), 0);
+}
+
+static void asks_for_each_slot_once(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * *", CATCH_UP_LATEST, START);
+    begin(f, 0);
+    assert_int_equal(f->asked_count, 0);
+    assert_int_equal(registry_next_wake(f->registry), START + 40);
+    pass(f, 40);
+    registry_step(f->registry);
+    registry_step(f->registry);
+    assert_int_equal(f->asked_count, 1);
+    assert_int_equal(f->asked[0].slot, START + 40);
+    assert_int_equal(f->asked[0].trigger, TRIGGER_SCHEDULE);
+    f->now_ns -= 3600 * NS_PER_S; /* the clock is set back: nothing comes again */
+    registry_step(f->registry);
+    f->now_ns += 3600 * NS_PER_S;
+    registry_step(f->registry);
+    assert_int_equal(f->asked_count, 1);
+}
+
+static void holds_the_watermark_below_an_undecided_slot(void **state) {
+    struct fixture *f = *state;
+    size_t open;
+    add(f, "a", "* * * * *", CATCH_UP_LATEST, START);
+    begin(f, 0);
+    pass(f, 41);
+    registry_step(f->registry);
+    assert_int_equal(watermark(f, &open), START + 39);
+    assert_int_equal(open, 0);
+    pass(f, REGISTRY_OPEN_AGE); /* now it stands in the open list instead */
+    registry_step(f->registry);
+    assert_int_equal(watermark(f, &open), START + 43);
+    assert_int_equal(open, 1);
+    run_through(f, 0);
+    watermark(f, &open);
+    assert_int_equal(open, 0);
+}
+
+static void keeps_a_refused_start_open_until_it_is_told(void **state) {
+    struct fixture *f = *state;
+    size_t open;
+    add(f, "a", "* * * * *", CATCH_UP_LATEST, START);
+    begin(f, 0);
+    f->refuse = true;
+    pass(f, 40);
+    registry_step(f->registry);
+    assert_int_equal(registry_start(f->registry, f->asked[0].id, "{}", 2, false, NULL), 0);
+    assert_int_equal(f->outcome_count, 1);
+    assert_int_equal(f->outcomes[0].result.outcome, OUTCOME_START_FAILED);
+    assert_string_equal(f->outcomes[0].result.message, "refused by the test");
+    watermark(f, &open);
+    assert_int_equal(open, 1);
+    assert_int_equal(registry_report(f->registry, f->asked[0].id, NULL), 0);
+    watermark(f, &open);
+    assert_int_equal(open, 0);
+    assert_null(registry_run(f->registry, f->asked[0].id));
+}
+
+static void counts_the_runs_beside(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * *", CATCH_UP_LATEST, START);
+    begin(f, 0);
+    pass(f, 40);
+    registry_step(f->registry);
+    assert_int_equal(run_active_beside(&f->asked[0]), 0);
+    pass(f, 60);
+    registry_step(f->registry);
+    assert_int_equal(f->asked_count, 2);
+    assert_int_equal(run_active_beside(&f->asked[1]), 1);
+    assert_int_equal(registry_skip(f->registry, f->asked[1].id, "overlap", NULL), 0);
+    assert_int_equal(registry_skip(f->registry, f->asked[1].id, "overlap", NULL), ERR_INVALID);
+    struct job_view job;
+    assert_int_equal(registry_job(f->registry, "a", &job), 0);
+    assert_int_equal(job.active, 1);
+}
+
+/* Down for an hour and a minute: the newest slot is within its deadline, sixty are not. */
+static void catches_up_the_latest(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * *", CATCH_UP_LATEST, START - 100000);
+    begin(f, START - 3660);
+    assert_int_equal(f->asked_count, 1);
+    assert_int_equal(f->asked[0].trigger, TRIGGER_CATCH_UP);
+    assert_int_equal(f->asked[0].slot, START - 20);
+    assert_int_equal(f->skipped_count, 1);
+    assert_int_equal(f->skipped[0].missed, 60);
+    assert_int_equal(f->skipped[0].missed_from, START - 3620);
+    assert_int_equal(f->skipped[0].slot, START - 80);
+}
+
+static void catches_up_all_oldest_first_within_the_deadline(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * *", CATCH_UP_ALL, 1);
+    begin(f, START - 3660);
+    assert_int_equal(f->asked_count, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(f->asked[i].slot, START - 260 + 60 * (int64_t)i);
+    assert_int_equal(f->skipped[0].missed, 56);
+}
+
+static void catches_up_none(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * *", CATCH_UP_NONE, 1);
+    begin(f, START - 3660);
+    assert_int_equal(f->asked_count, 0);
+    assert_int_equal(f->skipped[0].missed, 61);
+}
+
+static void never_runs_slots_before_the_baseline(void **state) {
+    struct fixture *f = *state;
+    add(f, "edited", "* * * * *", CATCH_UP_ALL, START - 10);
+    begin(f, START - 3660);
+    assert_int_equal(f->asked_count, 0);
+    assert_int_equal(f->skipped_count, 0);
+}
+
+static void counts_years_of_missed_seconds_without_walking_them(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * * *", CATCH_UP_LATEST, 1);
+    begin(f, START - INT64_C(10) * 365 * 86400);
+    assert_int_equal(f->asked_count, 1);
+    assert_int_equal(f->skipped[0].missed, REGISTRY_MISSED_MAX);
+}
+
+static void loses_nothing_while_held(void **state) {
+    struct fixture *f = *state;
+    size_t open;
+    add(f, "a", "* * * * *", CATCH_UP_ALL, START);
+    begin(f, 0);
+    registry_hold(f->registry, true);
+    assert_int_equal(registry_next_wake(f->registry), CRON_NEVER);
+    pass(f, 130);
+    registry_step(f->registry);
+    assert_int_equal(f->asked_count, 0);
+    assert_int_equal(watermark(f, &open), START);
+    registry_hold(f->registry, false);
+    registry_step(f->registry);
+    assert_int_equal(f->asked_count, 2);
+}
+
+static void adopts_and_does_not_ask_again(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * *", CATCH_UP_ALL, 1);
+    assert_int_equal(registry_open(f->registry, NULL), 0);
+    struct adopted_run run = {
+        .namespace_ = "ns", .name = "a-x", .job = "a", .slot = START - 20, .started = true};
+    void *owner = f->events->adopted(f->events_ctx, &run);
+    struct adopted_run orphan = {.namespace_ = "ns",
+                                 .name = "b-x",
+                                 .job = "gone",
+                                 .slot = START - 20,
+                                 .finished = true,
+                                 .result = {.outcome = OUTCOME_FAILED}};
+    assert_non_null(f->events->adopted(f->events_ctx, &orphan));
+    assert_int_equal(f->outcome_count, 1); /* nobody was told of it yet */
+    assert_int_equal(registry_begin(f->registry, START - 80, NULL, 0, NULL), 0);
+    registry_step(f->registry);
+    assert_int_equal(f->asked_count, 0);
+    assert_int_equal(f->skipped_count, 0);
+    finish(f, owner, OUTCOME_SUCCEEDED);
+    assert_int_equal(f->outcome_count, 2);
+}
+
+static void restores_the_open_list(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "0 0 1 1 *", CATCH_UP_LATEST, 1);
+    assert_int_equal(registry_open(f->registry, NULL), 0);
+    const struct open_entry open[] = {{.job = "a", .slot = START - 100},
+                                      {.job = "a", .slot = START - 400},
+                                      {.job = "a", .slot = START - 50, .skipped = true, .reason = "overlap"},
+                                      {.job = "gone", .slot = START - 50}};
+    assert_int_equal(registry_begin(f->registry, START - 1, open, 4, NULL), 0);
+    assert_int_equal(f->asked_count, 1);
+    assert_int_equal(f->asked[0].slot, START - 100);
+    assert_int_equal(f->skipped_count, 2);
+    assert_string_equal(f->skipped[0].reason, "missed"); /* past its deadline */
+    assert_string_equal(f->skipped[1].reason, "overlap");
+}
+
+/* Two good runs, one to keep: the older goes, but only when the watermark has passed it, durably, for the
+ * whole retention time. */
+static void deletes_by_the_retention_rule(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * *", CATCH_UP_LATEST, START);
+    begin(f, 0);
+    for (size_t i = 0; i < 2; i++) {
+        pass(f, i == 0 ? 40 : 60);
+        registry_step(f->registry);
+        run_through(f, i);
+    }
+    registry_acknowledge(f->registry, START); /* not past the slot yet */
+    pass(f, 1000);
+    registry_acknowledge(f->registry, START);
+    assert_int_equal(f->discarded_count, 0);
+    registry_acknowledge(f->registry, START + 100);
+    pass(f, 119);
+    registry_acknowledge(f->registry, START + 100);
+    assert_int_equal(f->discarded_count, 0);
+    pass(f, 1);
+    registry_acknowledge(f->registry, START + 100);
+    registry_acknowledge(f->registry, START + 100);
+    assert_int_equal(f->discarded_count, 1);
+    assert_ptr_equal(f->discarded[0], f->started_owner[0]);
+    f->events->gone(f->events_ctx, f->discarded[0]);
+    assert_null(registry_run(f->registry, f->asked[0].id));
+}
+
+static void refuses_the_same_request_twice(void **state) {
+    struct fixture *f = *state;
+    struct err err;
+    add(f, "a", "0 0 1 1 *", CATCH_UP_LATEST, START);
+    begin(f, 0);
+    assert_int_equal(registry_trigger(f->registry, "a", "abc1", &err), 0);
+    assert_int_equal(f->asked[0].trigger, TRIGGER_MANUAL);
+    assert_int_equal(registry_trigger(f->registry, "a", "abc1", &err), ERR_EXISTS);
+    assert_int_equal(registry_trigger(f->registry, "b", "abc2", &err), ERR_NOTFOUND);
+    assert_int_equal(registry_trigger(f->registry, "a", "../x", &err), ERR_INVALID);
+}
+
+static void stops_for_good(void **state) {
+    struct fixture *f = *state;
+    struct err err;
+    add(f, "a", "* * * * *", CATCH_UP_LATEST, START);
+    begin(f, 0);
+    pass(f, 40);
+    registry_step(f->registry);
+    registry_stop(f->registry);
+    assert_int_equal(registry_start(f->registry, f->asked[0].id, "{}", 2, false, &err), ERR_CANCELED);
+    pass(f, 60);
+    registry_step(f->registry);
+    assert_int_equal(f->asked_count, 1);
+}
+
+static void names_are_a_function_of_the_slot(void **state) {
+    (void)state;
+    const struct name_owner owner = {"kube-scheduler", "default", "Nightly_Report!"};
+    name_text name, again;
+    assert_int_equal(name_for_slot(&owner, 1700000000, 0, name, NULL), 0);
+    assert_int_equal(name_for_slot(&owner, 1700000000, 0, again, NULL), 0);
+    assert_string_equal(name, again);
+    assert_non_null(strstr(name, "nightly-report-"));
+    assert_non_null(strstr(name, "-1700000000"));
+    assert_int_equal(name_for_slot(&owner, 1700000000, 2, again, NULL), 0);
+    assert_string_equal(strrchr(again, '-'), "-r2");
+    const struct name_owner twin = {"kube-scheduler", "default", "nightly-report"};
+    assert_int_equal(name_for_slot(&twin, 1700000000, 0, again, NULL), 0);
+    assert_string_not_equal(name, again); /* the slug is the same */
+    char longer[300];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    const struct name_owner big = {"i", "n", longer};
+    assert_int_equal(name_for_slot(&big, INT64_C(253402300799), 10, name, NULL), 0);
+    assert_int_equal(strlen(name), NAME_MAX_LENGTH);
+    name_text slug;
+    name_slug("--Ä--", slug);
+    assert_string_equal(slug, "job");
+}
+
+static void tail_keeps_the_last_lines(void **state) {
+    (void)state;
+    struct tail *tail = NULL;
+    for (int i = 0; i < 120; i++) {
+        char line[16];
+        int len = snprintf(line, sizeof line, "line %d", i);
+        tail_add(&tail, line, (size_t)len);
+    }
+    size_t len;
+    assert_int_equal(tail_count(tail), TAIL_LINES);
+    assert_string_equal(tail_line(tail, 0, &len), "line 70");
+    assert_string_equal(tail_line(tail, TAIL_LINES - 1, &len), "line 119");
+    tail_free(tail);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {TEST(asks_for_each_slot_once),
+                                       TEST(holds_the_watermark_below_an_undecided_slot),
+                                       TEST(keeps_a_refused_start_open_until_it_is_told),
+                                       TEST(counts_the_runs_beside),
+                                       TEST(catches_up_the_latest),
+                                       TEST(catches_up_all_oldest_first_within_the_deadline),
+                                       TEST(catches_up_none),
+                                       TEST(never_runs_slots_before_the_baseline),
+                                       TEST(counts_years_of_missed_seconds_without_walking_them),
+                                       TEST(loses_nothing_while_held),
+                                       TEST(adopts_and_does_not_ask_again),
+                                       TEST(restores_the_open_list),
+                                       TEST(deletes_by_the_retention_rule),
+                                       TEST(refuses_the_same_request_twice),
+                                       TEST(stops_for_good),
+                                       cmocka_unit_test(names_are_a_function_of_the_slot),
+                                       cmocka_unit_test(tail_keeps_the_last_lines)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
