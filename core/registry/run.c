@@ -121,20 +121,16 @@ const struct run *registry_run(const struct registry *registry, uint64_t id) {
     return ids_get(&registry->runs, id);
 }
 
-static struct run *find(const struct registry *registry, uint64_t id, struct err *err) {
-    struct run *run = ids_get(&registry->runs, id);
-    if (!run)
-        (void)err_set(err, ERR_NOTFOUND, "there is no such run any more");
-    return run;
+static int find(const struct registry *registry, uint64_t id, struct run **out, struct err *err) {
+    *out = ids_get(&registry->runs, id);
+    return *out ? 0 : err_set(err, ERR_NOTFOUND, "there is no such run any more");
 }
 
-static struct run *find_deciding(const struct registry *registry, uint64_t id, struct err *err) {
-    struct run *run = find(registry, id, err);
-    if (run && run->state != RUN_DECIDING) {
-        (void)err_set(err, ERR_INVALID, "run %s was decided already", run->name);
-        return NULL;
-    }
-    return run;
+static int find_deciding(const struct registry *registry, uint64_t id, struct run **out, struct err *err) {
+    int rc = find(registry, id, out, err);
+    if (!rc && (*out)->state != RUN_DECIDING)
+        rc = err_set(err, ERR_INVALID, "run %s was decided already", (*out)->name);
+    return rc;
 }
 
 static void finish(struct registry *registry, struct run *run, const struct result *result) {
@@ -145,9 +141,10 @@ static void finish(struct registry *registry, struct run *run, const struct resu
 
 int registry_start(struct registry *registry, uint64_t id, const char *manifest, size_t len, bool is_job,
                    struct err *err) {
-    struct run *run = find_deciding(registry, id, err);
-    if (!run)
-        return err ? err->code : ERR_NOTFOUND;
+    struct run *run;
+    int rc = find_deciding(registry, id, &run, err);
+    if (rc)
+        return rc;
     if (registry->stopped)
         return err_set(err, ERR_CANCELED, "the scheduler is stopping; the next one decides this slot");
     int64_t base = run->trigger == TRIGGER_SCHEDULE ? run->slot : clock_seconds(registry->clock);
@@ -173,18 +170,20 @@ int registry_start(struct registry *registry, uint64_t id, const char *manifest,
 }
 
 int registry_skip(struct registry *registry, uint64_t id, const char *reason, struct err *err) {
-    struct run *run = find_deciding(registry, id, err);
-    if (!run)
-        return err ? err->code : ERR_NOTFOUND;
+    struct run *run;
+    int rc = find_deciding(registry, id, &run, err);
+    if (rc)
+        return rc;
     (void)snprintf(run->reason, sizeof run->reason, "%s", reason);
     run_set_state(run, RUN_SKIPPED);
     return 0;
 }
 
 int registry_report(struct registry *registry, uint64_t id, struct err *err) {
-    struct run *run = find(registry, id, err);
-    if (!run)
-        return ERR_NOTFOUND;
+    struct run *run;
+    int rc = find(registry, id, &run, err);
+    if (rc)
+        return rc;
     if (run_is_active(run))
         return err_set(err, ERR_INVALID, "run %s is not over", run->name);
     if (run->has_object)

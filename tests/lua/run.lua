@@ -4,6 +4,7 @@ package.path = "tests/lua/?.lua;" .. package.path
 os.exit = function(code) error({code = code}, 0) end -- luacheck: ignore
 arg[0] = nil
 table.insert(arg, 1, "--output=TAP")
-local _, ended = pcall(require "busted.runner", {standalone = false})
-if type(ended) ~= "table" or not ended.code then error(ended, 0) end
-return ended.code == true and 0 or ended.code == false and 1 or ended.code
+local passed, ended = pcall(require "busted.runner", {standalone = false})
+if passed then return 0 end
+if type(ended) ~= "table" or ended.code == nil then error(ended, 0) end
+return ended.code
