@@ -96,6 +96,12 @@ function cli.parse(command, words)
   return out
 end
 
+function cli.join(...)
+  local out = {}
+  for _, list in ipairs {...} do table.move(list, 1, #list, #out + 1, out) end
+  return out
+end
+
 -- The options that say which schedule is meant; several commands have them.
 cli.schedule_options = {
   {name = "dir", value = "DIR", aliases = {"schedule-path"}, help = "folder of the schedule (default: .)"},
@@ -112,11 +118,15 @@ cli.place_options = {
   {name = "state-dir", value = "DIR", help = "state of the local executor (default: state)"},
 }
 
-function cli.join(...)
-  local out = {}
-  for _, list in ipairs {...} do table.move(list, 1, #list, #out + 1, out) end
-  return out
-end
+cli.daemon = {
+  name = "run", usage = "[options]", summary = "Runs the jobs of schedule.yml at their slots, until SIGTERM.",
+  options = cli.join(cli.schedule_options, cli.place_options, {
+    {name = "strict", help = "do not start when the schedule has a mistake"},
+    {name = "hooks", value = "DIR", help = "folder of hooks (default: hooks, beside the schedule)"},
+    {name = "log-format", value = "text|json", choices = {"text", "json"}, help = "default: text"},
+    {name = "lua-path", value = "DIR", help = "Lua files that replace the bundled ones; stands first"},
+  }),
+}
 
 -- Defaults, with the environment of the first kube-scheduler.
 function cli.fill(options)
@@ -126,6 +136,7 @@ function cli.fill(options)
   options.namespace = options.namespace or os.getenv "SCHEDULER_NAMESPACE"
   options.executor = options.executor or "auto"
   options.state_dir = options.state_dir or "state"
+  options.log_format = options.log_format or "text"
   return options
 end
 

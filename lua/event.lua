@@ -22,11 +22,28 @@ function event.of_run(kind, run, job)
   return e
 end
 
+-- What a hook's alert{…} says about the happening that it was told of.
+function event.of_hook(effect, cause)
+  return {
+    kind = "hook", id = cause.id .. "/" .. effect.title, job = cause.job, namespace = cause.namespace, run = cause.run,
+    slot = cause.slot, slot_time = cause.slot_time, title = effect.title, message = effect.message,
+    severity = effect.severity,
+  }
+end
+
 -- Something about the scheduler itself. subject: what it is about, for telling one from another.
 function event.of_scheduler(kind, subject, message, more)
-  local e = {kind = kind, id = kind .. "/" .. subject, job = "kube-scheduler", message = message, title = message:match "[^\n]*"}
+  local e = {kind = kind, id = kind .. "/" .. subject, job = "kube-scheduler", message = message,
+    title = message:match "[^\n]*"}
   for name, value in pairs(more or {}) do e[name] = value end
   return e
+end
+
+-- A mistake in the schedule.
+function event.of_problem(problem)
+  local text = require "problems".format(problem)
+  return event.of_scheduler("config_error", ("%s:%d"):format(problem.file, problem.line), text,
+    {file = problem.file, line = problem.line})
 end
 
 return event

@@ -2,10 +2,10 @@
 
 -- Edits (insert, delete, replace, swap neighbours) that lead from a to b.
 local function distance(a, b)
-  local before, row, next_row = {}, {}, {}
+  local before, row = {}, {}
   for j = 0, #b do row[j] = j end
   for i = 1, #a do
-    next_row = {[0] = i}
+    local next_row = {[0] = i}
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
       next_row[j] = math.min(row[j] + 1, next_row[j - 1] + 1, row[j - 1] + cost)

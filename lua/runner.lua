@@ -1,10 +1,13 @@
 -- The middle of the daemon: what happens when a slot is due and when a run is over. The registry calls the
 -- on_… methods, each as a task of its own; they decide by policy and hooks, render the manifest, and tell
 -- hooks and alerts.
+local clock = require "clock"
 local event = require "event"
+local hooks = require "hooks"
 local json = require "json"
 local log = require "log"
 local policy = require "policy"
+local sys = require "sys"
 local task = require "task"
 local template = require "template"
 
@@ -23,7 +26,7 @@ function Runner:attach(registry) self.registry = registry end
 
 local function fields(run, more)
   local out = more or {}
-  out.job, out.run, out.slot = run.job, run.name, require "clock".format(run.slot)
+  out.job, out.run, out.slot = run.job, run.name, clock.format(run.slot)
   return out
 end
 
@@ -37,7 +40,8 @@ end
 
 function Runner:reported(run)
   local done, message, code = self.registry:report(run.id)
-  if not done and code ~= "notfound" then log.warning("the outcome could not be marked as told", fields(run, {error = message})) end
+  if done or code == "notfound" then return end
+  log.warning("the outcome could not be marked as told", fields(run, {error = message}))
 end
 
 function Runner:skip(run, reason)
@@ -51,17 +55,46 @@ end
 -- Asks the hooks. Returns the changes they want, or nil and the reason of a veto.
 function Runner:before_run(job, run)
   if not self.hooks:defined "before_run" then return {} end
-  local result, failure = self.hooks:call("before_run", event.of_run("before_run", run, job))
+  local verdict, failure, others = self.hooks:call("before_run", event.of_run("before_run", run, job))
   if failure then
     local runs = policy.after_hook_error(job)
-    self.alerts:send(event.of_run("hook_error", setmetatable({message = failure}, {__index = run}), job))
-    log.error("before_run failed", fields(run, {error = failure, so = runs and "the slot runs" or "the slot is skipped"}))
+    log.error("before_run failed", fields(run, {so = runs and "the slot runs" or "the slot is skipped"}))
     if not runs then return nil, "before_run failed: " .. failure:match "[^\n]*" end
-    return {}
+    verdict = others
   end
-  if result and result.veto then return nil, "before_run: " .. result.veto end
-  if result and result.delay then task.sleep(result.delay) end
-  return result or {}
+  if verdict.verdict == "skip" then return nil, "before_run: " .. verdict.reason end
+  if verdict.delay then task.sleep(verdict.delay) end
+  return verdict
+end
+
+-- What a hook asked for, done after it returned well.
+function Runner:on_effect(effect, cause)
+  if effect.kind == "alert" then
+    self.alerts:send(event.of_hook(effect, cause))
+  elseif effect.kind == "http.post" then
+    task.spawn(function()
+      local done, message = hooks.post(effect)
+      if not done then log.error("a hook's post failed", {event = cause.id, error = message}) end
+    end)
+  elseif effect.kind == "trigger" then
+    local done, message = self.registry:trigger(effect.job, sys.random(8))
+    if not done then log.error("a hook's trigger failed", {event = cause.id, error = message}) end
+  end
+end
+
+-- A hook failed: {hook=, file=, job=, event=, message=}. It is logged already.
+function Runner:on_hook_error(failure)
+  self.alerts:send(event.of_scheduler("hook_error", failure.hook .. "/" .. failure.file, failure.message,
+    {job = failure.job, file = failure.file}))
+end
+
+-- A job as the registry wants it.
+function Runner.spec(job)
+  return {
+    name = job.name, namespace = job.namespace, schedule = job.schedule, baseline = job.baseline,
+    catch_up = job.catch_up, catch_up_max = job.catch_up_max, deadline = job.deadline,
+    keep_succeeded = job.history.succeeded, keep_failed = job.history.failed, pending_timeout = job.pending_timeout,
+  }
 end
 
 function Runner:manifest(job, run, changes)
@@ -87,7 +120,7 @@ end
 function Runner:on_skipped(run)
   local missed = run.missed > 0
   log.warning(missed and "slots missed" or "slot skipped", fields(run, {reason = run.reason,
-    count = missed and run.missed or nil, from = missed and require "clock".format(run.missed_from) or nil}))
+    count = missed and run.missed or nil, from = missed and clock.format(run.missed_from) or nil}))
   self:tell("on_skipped", missed and "missed" or "skipped", run, true)
 end
 

@@ -177,8 +177,8 @@ local function load_job(file, name, raw, result, options)
     local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
     job.manifest = template.read(path, schema.place(file.path, raw, "template"), problems)
   end
-  local manifest_namespace = job.manifest and type(job.manifest.metadata) == "table" and job.manifest.metadata.namespace
-  job.namespace = job.namespace or manifest_namespace or options.namespace or "default"
+  local metadata = job.manifest and job.manifest.metadata
+  job.namespace = job.namespace or type(metadata) == "table" and metadata.namespace or options.namespace or "default"
   if job.cron then parse_cron(file, raw, job, name, problems) end
   if problems:errors() > before then
     result.bad[#result.bad + 1] = name
@@ -197,7 +197,8 @@ local function duplicates(files, problems)
     for _, key in ipairs(yaml.keys(file.value)) do
       if first[key] then
         twice[key] = true
-        local what = key == "settings" and "settings may stand in one file only: they are" or ("job '%s' is"):format(key)
+        local what = key == "settings" and "settings may stand in one file only: they are"
+          or ("job '%s' is"):format(key)
         problems:error(schema.key_place(file.path, file.value, key), "%s also in %s, line %d%s", what, first[key].file,
           first[key].line, key == "settings" and "" or "; neither runs")
       else

@@ -50,7 +50,8 @@ function kinds.choice(context, value, field)
     if value == known then return value end
   end
   local hint = type(value) == "string" and text.did_you_mean(value, field.values) or ""
-  context.problems:error(context.place, "'%s': one of %s expected%s", context.path, table.concat(field.values, ", "), hint)
+  context.problems:error(context.place, "'%s': one of %s expected%s", context.path,
+    table.concat(field.values, ", "), hint)
 end
 
 -- A list of strings; numbers are taken as they print, since people write ports and counts without quotes.

@@ -53,7 +53,8 @@ end
 local function check_containers(spec, file, problems)
   local containers = spec.containers
   if type(containers) ~= "table" or not json.is_array(containers) or #containers == 0 then
-    problems:error(place(file, spec, containers and "containers"), "there is no container in it: 'containers' must be a list with at least one")
+    problems:error(place(file, spec, containers and "containers"),
+      "there is no container in it: 'containers' must be a list with at least one")
     return false
   end
   for i, container in ipairs(containers) do
@@ -75,7 +76,8 @@ local function check_restarts(manifest, spec, file, problems)
   if manifest.kind ~= "Job" then return end
   local job = manifest.spec
   if math.type(job.backoffLimit) == "integer" and job.backoffLimit > 0 then
-    problems:warning(place(file, job, "backoffLimit"), "backoffLimit %d runs a failed Pod again inside one run", job.backoffLimit)
+    problems:warning(place(file, job, "backoffLimit"), "backoffLimit %d runs a failed Pod again inside one run",
+      job.backoffLimit)
   end
   local ttl = job.ttlSecondsAfterFinished
   if math.type(ttl) == "integer" and ttl < SHORT_TTL then

@@ -104,7 +104,8 @@ local function size_of(effect)
   return size
 end
 
--- current(): the call that runs; it has no effects while a file loads. write_log(text) sends a line to the daemon's log.
+-- current(): the call that runs; it has no effects while a file loads. write_log(text) sends a line to the
+-- daemon's log.
 return function(current, write_log)
   local api = {}
 

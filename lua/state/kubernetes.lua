@@ -121,12 +121,18 @@ function State:marks()
   return math.tointeger(tonumber(annotations[WATERMARK])), open
 end
 
+-- watermark nil: not begun yet, what an earlier leader wrote stays.
+function State.mark(_, lease, watermark, open)
+  if not watermark then return end
+  lease.metadata.annotations[WATERMARK] = tostring(watermark)
+  lease.metadata.annotations[OPEN] = json.encode(json.array(open))
+end
+
 -- Renews the lease with the watermark. true; nil, why; or nil, why, "lost" when somebody else leads.
 function State:save(watermark, open)
   local lease = self.lease
   self:claim(lease)
-  lease.metadata.annotations[WATERMARK] = tostring(watermark)
-  lease.metadata.annotations[OPEN] = json.encode(json.array(open))
+  self:mark(lease, watermark, open)
   local done, problem = self:put(lease)
   if done then return true end
   if problem.status == 409 or problem.status == 404 then return self:look_again(problem.message) end
@@ -148,8 +154,7 @@ end
 function State:release(watermark, open)
   local lease = self.lease
   if not lease then return true end
-  lease.metadata.annotations[WATERMARK] = tostring(watermark)
-  lease.metadata.annotations[OPEN] = json.encode(json.array(open))
+  self:mark(lease, watermark, open)
   lease.spec.holderIdentity, lease.spec.leaseDurationSeconds, lease.spec.renewTime = "", 1, now_micro()
   local written, problem = self.client:replace(lease, {lane = "lease", timeout = 2})
   return written and true, problem and problem.message

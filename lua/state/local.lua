@@ -6,7 +6,8 @@ local State = {}
 State.__index = State
 
 State.schema = [[
-CREATE TABLE IF NOT EXISTS mark (id INTEGER PRIMARY KEY CHECK (id = 1), watermark INTEGER NOT NULL, open TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS mark (id INTEGER PRIMARY KEY CHECK (id = 1), watermark INTEGER NOT NULL,
+  open TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS baselines (id INTEGER PRIMARY KEY CHECK (id = 1), jobs TEXT NOT NULL);
 ]]
 
@@ -23,8 +24,9 @@ end
 
 -- true, or nil and why.
 function State:save(watermark, open)
+  if not watermark then return true end
   local done, message = self.store:exec(
-    "INSERT INTO mark VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET watermark = excluded.watermark, open = excluded.open",
+    "INSERT OR REPLACE INTO mark VALUES (1, ?, ?)",
     {watermark, json.encode(json.array(open))})
   return done and true, message
 end
@@ -41,6 +43,7 @@ function State:save_baselines(baselines)
   return done and true, message
 end
 
+-- Letting go is one more save: the store itself is given up with the process.
 State.release = State.save
 
 return State

@@ -1,0 +1,88 @@
+/* Module executor: executor.kubernetes(client, {instance=, namespaces=}) and executor.processes(store,
+ * {state_dir=, working_dir=}). `local` is a word of Lua's own, so the second has another name. */
+#include "bind/executor.h"
+
+#include "bind/lua_call.h"
+#include "bind/store.h"
+#include "local/executor.h"
+
+#include <lauxlib.h>
+#include <limits.h>
+#include <unistd.h>
+
+static const char type_name[] = "executor";
+enum { USER_NEEDS = 1, USER_VALUES = USER_NEEDS }; /* keeps the client or store alive */
+struct executor_value {
+    struct executor *executor;
+};
+
+static struct executor_value *check(lua_State *L, int index) {
+    struct executor_value *value = luaL_checkudata(L, index, type_name);
+    if (!value->executor)
+        luaL_argerror(L, index, "the executor is closed");
+    return value;
+}
+
+struct executor *executor_check(lua_State *L, int index) {
+    return check(L, index)->executor;
+}
+
+/* A value that keeps what stands at index 1 alive. */
+static struct executor_value *new_value(lua_State *L) {
+    struct executor_value *value = lua_newuserdatauv(L, sizeof *value, USER_VALUES);
+    *value = (struct executor_value){0};
+    luaL_setmetatable(L, type_name);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, USER_NEEDS);
+    return value;
+}
+
+static const char *field(lua_State *L, const char *name) {
+    lua_getfield(L, 2, name);
+    const char *text = luaL_checkstring(L, -1);
+    lua_pop(L, 1); /* the table keeps it */
+    return text;
+}
+
+static int l_processes(lua_State *L) {
+    char program[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (len < 0)
+        return luaL_error(L, "/proc/self/exe cannot be read");
+    program[len] = '\0';
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct local_executor_config config = {.loop = host_of(L)->loop,
+                                           .log = host_of(L)->log,
+                                           .store = bind_check_store(L, 1),
+                                           .state_dir = field(L, "state_dir"),
+                                           .program = program,
+                                           .working_dir = field(L, "working_dir")};
+    struct executor_value *value = new_value(L);
+    struct err err = {0};
+    if (local_executor_new(&config, &value->executor, &err))
+        return luaL_error(L, "%s", err.message);
+    return 1;
+}
+
+static int l_gc(lua_State *L) {
+    struct executor_value *value = luaL_checkudata(L, 1, type_name);
+    if (value->executor)
+        value->executor->ops->free(value->executor);
+    value->executor = NULL;
+    return 0;
+}
+
+static const luaL_Reg methods[] = {{NULL, NULL}};
+static const luaL_Reg functions[] = {{"processes", l_processes}, {NULL, NULL}};
+
+int luaopen_ks_executor(lua_State *L);
+int luaopen_ks_executor(lua_State *L) {
+    if (luaL_newmetatable(L, type_name)) {
+        luaL_newlib(L, methods);
+        lua_setfield(L, -2, "__index");
+        lua_pushcfunction(L, l_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    luaL_newlib(L, functions);
+    return 1;
+}

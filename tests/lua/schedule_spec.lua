@@ -1,0 +1,191 @@
+-- Mistakes in schedule.yml and templates, each at its place; and what good ones become.
+local json = require "json"
+local problems = require "problems"
+local schedule = require "schedule"
+local sys = require "sys"
+local template = require "template"
+local text = require "text"
+
+local dir = os.tmpname()
+os.remove(dir)
+sys.mkdir(dir)
+
+local function write(name, content)
+  local file = assert(io.open(dir .. "/" .. name, "w"))
+  file:write(content)
+  file:close()
+end
+
+local POD = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: main, image: busybox, args: [a]}\n"
+
+local function load(yaml, name)
+  write(name or "schedule.yml", yaml)
+  write("pod.yml", POD)
+  local plan = schedule.load {dir = dir, name = name or "schedule.yml", instance = "test"}
+  local lines = {}
+  for i, problem in ipairs(plan.problems) do lines[i] = problems.format(problem):gsub("^" .. dir:gsub("%p", "%%%0") .. "/", "") end
+  return plan, lines
+end
+
+local SETTINGS = "settings: {cron_dialect: standard}\n"
+
+describe("schedule.yml", function()
+  it("names every mistake at once, with its place", function()
+    local plan, lines = load(SETTINGS .. [[
+good:
+  cron: "0 5 * * *"
+  template: pod.yml
+typo:
+  corn: "0 5 * * *"
+  template: pod.yml
+types:
+  cron: 5
+  template: [x]
+  args: {a: b}
+cron:
+  cron: "0 25 * * *"
+  template: pod.yml
+zone:
+  cron: "0 5 * * *"
+  timezone: Europe/Lndon
+  template: pod.yml
+missing:
+  cron: "0 5 * * *"
+  template: nowhere.yml
+list: [1]
+]])
+    assert.same(1, #plan.jobs)
+    assert.equal("good", plan.jobs[1].name)
+    local all = table.concat(lines, "\n")
+    for _, expected in ipairs {
+      "schedule.yml:6:3: error: unknown key 'typo.corn' %(did you mean 'cron'%?%)",
+      "schedule.yml:6:3: error: 'typo.cron' is missing",
+      "schedule.yml:9:9: error: 'types.cron'",
+      "schedule.yml:10:13: error: 'types.template'",
+      "schedule.yml:11:9: error: 'types.args'",
+      "schedule.yml:13:12: error: cron '0 25 %* %* %*'",
+      "schedule.yml:17:13: error: .*Lndon",
+      "schedule.yml:21:13: error: the template cannot be read",
+      "schedule.yml:22:1: error: job 'list' must be a mapping",
+    } do
+      assert.matches(expected, all)
+    end
+  end)
+
+  it("runs neither of two jobs with one name", function()
+    local plan, lines = load(SETTINGS .. "a: {cron: '@daily', template: pod.yml}\na: {cron: '@hourly', template: pod.yml}\n")
+    assert.same(0, #plan.jobs)
+    assert.same({"a"}, plan.bad)
+    assert.matches("^schedule.yml:3:1: error: job 'a' is here twice; the first is in line 2", lines[1])
+  end)
+
+  it("disables a job by an empty cron, takes anchors and merge keys", function()
+    local plan, lines = load(SETTINGS .. "a: &base {cron: '', template: pod.yml, args: [x, 1]}\nb:\n  <<: *base\n  cron: '@daily'\n")
+    assert.same({}, lines)
+    assert.is_true(plan.jobs[1].disabled)
+    assert.same({"x", "1"}, plan.jobs[2].args)
+    assert.is_table(plan.jobs[2].prepared)
+  end)
+
+  it("warns once of five fields that could mean two things", function()
+    local _, lines = load "a: {cron: '0 5 * * *', template: pod.yml}\nb: {cron: '0 6 * * *', template: pod.yml}\n"
+    assert.same(1, #lines)
+    assert.matches("warning: cron '0 5 %* %* %*' is read as crontab: .*05:00", lines[1])
+  end)
+
+  it("joins all files of a pattern, and finds a name that is in two", function()
+    write("one.jobs.yml", SETTINGS .. "a: {cron: '@daily', template: pod.yml}\n")
+    local plan = load("b: {cron: '@daily', template: pod.yml}\n", "two.jobs.yml")
+    assert.same(1, #plan.jobs)
+    plan = schedule.load {dir = dir, name = "*.jobs.yml", instance = "test"}
+    assert.same(2, #plan.jobs)
+    write("three.jobs.yml", "a: {cron: '@daily', template: pod.yml}\n")
+    plan = schedule.load {dir = dir, name = "*.jobs.yml", instance = "test"}
+    assert.same(1, #plan.jobs)
+    local found = {}
+    for i, problem in ipairs(plan.problems) do found[i] = problems.format(problem) end
+    assert.matches("/three.jobs.yml:1:1: error: job 'a' is also in .*one.jobs.yml", table.concat(found, "\n"))
+  end)
+
+  it("changes the fingerprint with what decides the slots, and with nothing else", function()
+    local function fingerprint(more, cron)
+      return load(SETTINGS .. "a: {cron: '" .. (cron or "@daily") .. "', template: pod.yml" .. more .. "}\n").jobs[1].fingerprint
+    end
+    local first = fingerprint ""
+    assert.equal(first, fingerprint ", image: other, args: [b], description: d")
+    assert.not_equal(first, fingerprint ", timezone: Asia/Tokyo")
+    assert.not_equal(first, fingerprint("", "@hourly"))
+  end)
+
+  it("survives a file that is missing, empty or no mapping", function()
+    assert.same(1, schedule.load({dir = dir, name = "none.yml", instance = "t"}).problems:errors())
+    assert.same(0, #load("").jobs)
+    assert.matches("a schedule is a mapping", select(2, load "- a\n")[1])
+  end)
+end)
+
+describe("a template", function()
+  local function read(content, name)
+    write(name or "t.yml", content)
+    local found = problems.new()
+    local manifest = template.read(dir .. "/" .. (name or "t.yml"), {file = "schedule.yml"}, found)
+    return manifest, found[1] and problems.format(found[1]):gsub("^.*/", "")
+  end
+
+  it("is refused with its place when it cannot run", function()
+    for content, expected in pairs {
+      ["apiVersion: v1\nkind: Deployment\nspec: {}\n"] = "^t.yml:2:7: error: 'kind' must be Pod or Job",
+      ["apiVersion: v2\nkind: Pod\nspec: {}\n"] = "^t.yml:1:13: error: 'apiVersion' of a Pod must be v1",
+      ["apiVersion: v1\nkind: Pod\nspec: {containers: []}\n"] = "^t.yml:3:20: error: there is no container",
+      ["apiVersion: v1\nkind: Pod\nspec:\n  restartPolicy: Always\n  containers: [{name: a}]\n"] = "^t.yml:4:18: error: restartPolicy Always",
+      ["apiVersion: batch/v1\nkind: Job\nspec: {}\n"] = "^t.yml:3:7: error: 'spec.template' must be a mapping",
+      ["a: [\n"] = "^t.yml:2:",
+    } do
+      local manifest, message = read(content)
+      assert.is_nil(manifest)
+      assert.matches(expected, message)
+    end
+  end)
+
+  it("may be JSON, with the place of a mistake", function()
+    local manifest, message = read('{"apiVersion": "v1",\n "kind": "Pod" "x"}', "t.json")
+    assert.is_nil(manifest)
+    assert.matches("^t.json:2:", message)
+    assert.is_table((read('{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"a"}]}}', "t.json")))
+  end)
+
+  local run = {job = "A_b", name = "a-b-1", instance = "i", slot = 1795507200, attempt = 0, trigger = "schedule"}
+
+  it("becomes a Pod with our names, rules and environment, and stays as it was", function()
+    local manifest = read "apiVersion: v1\nkind: Pod\nmetadata: {generateName: x, labels: {own: l}}\nspec:\n  volumes: []\n  containers:\n  - {name: a, args: [keep]}\n  - {name: b}\n"
+    local prepared = template.prepare(manifest, {namespace = "ns", image = "new"})
+    local before = json.encode(prepared)
+    local pod = template.render(prepared, run, {env = {MORE = "1"}})
+    assert.equal(before, json.encode(prepared))
+    assert.equal("a-b-1", pod.metadata.name)
+    assert.is_nil(pod.metadata.generateName)
+    assert.equal("l", pod.metadata.labels.own)
+    assert.matches("^a%-b%-%x+$", pod.metadata.labels["kube-scheduler/job"])
+    assert.equal("2026-11-24T08:00:00Z", pod.metadata.annotations["kube-scheduler/slot"])
+    assert.equal("Never", pod.spec.restartPolicy)
+    assert.same({"keep"}, pod.spec.containers[1].args)
+    assert.equal("new", pod.spec.containers[1].image)
+    assert.equal("MORE", pod.spec.containers[2].env[4].name)
+    assert.matches('"volumes":%[%]', json.encode(pod))
+  end)
+
+  it("becomes a Job whose Pods carry our labels", function()
+    local manifest = read "apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: a}]}}}\n"
+    local job = template.render(template.prepare(manifest, {namespace = "ns", args = json.array {"x"}}), run)
+    assert.equal(0, job.spec.backoffLimit)
+    assert.equal("i", job.spec.template.metadata.labels["kube-scheduler/instance"])
+    assert.same({"x"}, job.spec.template.spec.containers[1].args)
+  end)
+end)
+
+describe("durations", function()
+  it("are read, or refused with what is expected", function()
+    assert.same({90, 5400, 0, 172800}, {text.duration "90s", text.duration "1h30m", text.duration(0), text.duration "2d"})
+    for _, wrong in ipairs {"", "5", "m", "1.5h", "-1s"} do assert.is_nil((text.duration(wrong))) end
+  end)
+end)
