@@ -12,7 +12,7 @@
 
 #define DEFAULT_DIR "/usr/share/zoneinfo"
 #define LOCAL_FILE "/etc/localtime"
-#define MAX_FILE ((size_t)1 << 20) /* the largest real one has 4 KiB */
+#define MAX_FILE (1 << 20) /* the largest real one has 4 KiB */
 
 static const char *zone_dir(void) {
     const char *dir = getenv("TZDIR");
@@ -35,44 +35,48 @@ static int check_name(const char *name, struct err *err) {
     return 0;
 }
 
-static int read_file(int fd, char *data, size_t *len) {
-    *len = 0;
-    while (*len < MAX_FILE) {
-        ssize_t n = read(fd, data + *len, MAX_FILE - *len);
-        if (n == 0)
-            return 0;
-        if (n < 0 && errno != EINTR)
-            return errno;
-        if (n > 0)
-            *len += (size_t)n;
-    }
-    return EFBIG;
-}
-
 /* errno's value: ENOENT also for what is not a file. */
-static int open_file(const char *path, int *fd) {
+static int open_file(const char *path, int *fd, size_t *size) {
     struct stat st;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
         return errno;
+    int errnum = ENOENT;
     if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode))
-        return 0;
-    close(*fd);
-    return ENOENT;
+        errnum = st.st_size > MAX_FILE ? EFBIG : 0;
+    if (errnum)
+        close(*fd);
+    *size = errnum ? 0 : (size_t)st.st_size;
+    return errnum;
+}
+
+/* Up to len bytes: fewer when the file has become shorter. */
+static int read_all(int fd, char *data, size_t *len) {
+    size_t used = 0;
+    while (used < *len) {
+        ssize_t n = read(fd, data + used, *len - used);
+        if (n < 0 && errno != EINTR)
+            return errno;
+        if (n == 0)
+            break;
+        used += n > 0 ? (size_t)n : 0;
+    }
+    *len = used;
+    return 0;
 }
 
 static int load_file(const char *name, const char *path, struct cron_zone **out, struct err *err) {
     int fd, rc;
-    int errnum = open_file(path, &fd);
+    size_t len = 0;
+    int errnum = open_file(path, &fd, &len);
     if (errnum == ENOENT || errnum == ENOTDIR)
         return err_set(err, ERR_NOTFOUND, "time zone \"%s\" is unknown", name);
     if (errnum)
         return err_set_errno(err, ERR_IO, errnum, "time zone \"%s\": cannot open %s", name, path);
-    size_t len;
-    char *data = malloc(MAX_FILE);
+    char *data = malloc(len + 1);
     if (!data)
         rc = err_set(err, ERR_NOMEM, "out of memory");
-    else if ((errnum = read_file(fd, data, &len)) != 0)
+    else if ((errnum = read_all(fd, data, &len)) != 0)
         rc = err_set_errno(err, ERR_IO, errnum, "time zone \"%s\": cannot read %s", name, path);
     else if ((rc = cron_zone_from_tzif(name, data, len, out, err)) != 0)
         (void)err_prefix(err, "time zone \"%s\", file %s", name, path);

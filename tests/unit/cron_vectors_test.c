@@ -1,16 +1,8 @@
 /* Instants that other schedulers gave, see the heads of tests/vectors/(name).tsv. Every row must agree. */
-#include "cron/cron.h"
+#include "cron_help.h"
 
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #define MAX_COLUMNS 8
 
@@ -51,16 +43,9 @@ static void table_check(struct table *table) {
     assert_int_equal(table->failures, 0);
 }
 
-/* NULL when the expression is refused because it never fires. */
-static struct cron_schedule *parse(const char *expr, const char *zone_name, struct cron_options options) {
-    struct cron_error error;
-    struct err err;
-    struct cron_schedule *s;
-    if (cron_zone_load(zone_name, &options.zone, &err))
-        fail_msg("%s: %s", zone_name, err.message);
-    int rc = cron_parse(expr, strlen(expr), &options, &s, &error);
-    if (rc && !strstr(error.message, "never fires"))
-        fail_msg("%s: column %zu: %s", expr, error.column, error.message);
+static struct cron_schedule *parse(const char *expr, const char *zone, struct cron_options options) {
+    options.zone = must_load(zone);
+    struct cron_schedule *s = parse_or_never(expr, &options);
     cron_zone_unref(options.zone);
     return s;
 }
