@@ -5,6 +5,7 @@
 #   test      unit, Lua and integration tests; SANITIZE=1 with address and undefined behaviour checks
 #   test-cluster   the same daemon on a real Kubernetes (KUBECONFIG, or KUBEBUILDER_ASSETS)
 #   fuzz      each tests/fuzz/FOLDER_fuzz.c on core/FOLDER for FUZZ_SECONDS
+#   libcron   the cron engine alone: build/libcron/libcron.a and include/
 #   bench     timings beside a peer    lint, format    install (PREFIX, DESTDIR)    clean
 VERSION := 0.1.0
 PREFIX ?= /usr/local
@@ -100,10 +101,19 @@ fuzz: deps-fuzz
 	    $$fuzzer -max_len=4096 -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$fuzzer- $$fuzzer.corpus || exit 1; \
 	done
 fuzzers: $(FUZZERS)
+FUZZ_FOLDER_tzif := cron
 build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*/*.[ch])
 	@mkdir -p $(@D)
 	clang -std=c11 -D_GNU_SOURCE -Icore -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	    $(PKG_CFLAGS) -o $@ $< $(wildcard core/$*/*.c) $(wildcard core/base/*.c) $(PKG_LIBS) -lm
+	    $(PKG_CFLAGS) -o $@ $< $(wildcard core/$(or $(FUZZ_FOLDER_$*),$*)/*.c) $(wildcard core/base/*.c) $(PKG_LIBS) -lm
+
+LIBCRON_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/cron/*.c) core/base/buf.c core/base/err.c)
+libcron: $(BUILD)/libcron/libcron.a
+$(BUILD)/libcron/libcron.a: $(LIBCRON_O)
+	@install -D -t $(@D)/include/cron -m 644 core/cron/cron.h
+	@install -D -t $(@D)/include/base -m 644 core/base/buf.h core/base/err.h
+	@rm -f $@
+	ar rcs $@ $^
 
 $(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(CORE_O)
 	@echo '  LINK $@'

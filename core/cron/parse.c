@@ -28,17 +28,13 @@ struct words {
 };
 
 static bool is_space(char c) {
-    return c == ' ' || c == '\t';
-}
-
-static bool is_outer_space(char c) {
-    return is_space(c) || c == '\n' || c == '\r';
+    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static void trim(struct parser *p) {
-    while (p->at < p->end && is_outer_space(p->text[p->at]))
+    while (p->at < p->end && is_space(p->text[p->at]))
         p->at++;
-    while (p->end > p->at && is_outer_space(p->text[p->end - 1]))
+    while (p->end > p->at && is_space(p->text[p->end - 1]))
         p->end--;
 }
 
@@ -57,6 +53,14 @@ static void split(const struct parser *p, struct words *words) {
         while (at < p->end && is_space(p->text[at]))
             at++;
     }
+}
+
+/* Go, and so robfig, splits at any white space; crontab and OCPS at spaces and tabs. */
+static int check_one_line(struct parser *p) {
+    for (size_t at = p->at; at < p->end && p->options->dialect != CRON_ROBFIG_V1; at++)
+        if (p->text[at] >= '\n' && p->text[at] <= '\r')
+            return parse_fail(p, at, 1, "an expression is one line; separate its fields by spaces");
+    return 0;
 }
 
 static int fail_count(struct parser *p, const struct words *words) {
@@ -237,7 +241,7 @@ static int load_zone(struct parser *p, size_t start, size_t len, struct cron_zon
                                : cron_zone_load(name, zone, &err);
     if (rc)
         (void)parse_fail(p, start, len, "%.*s", (int)sizeof p->error->message - 1, err.message);
-    return rc;
+    return rc == 0 || rc == ERR_NOMEM ? rc : ERR_INVALID;
 }
 
 /* TZ=name or CRON_TZ=name in front; robfig-v1 does not know it. */
@@ -302,7 +306,7 @@ int cron_parse(const char *expr, size_t len, const struct cron_options *options,
     if (len > MAX_LEN)
         return parse_fail(&p, MAX_LEN, len - MAX_LEN, "the expression is longer than %d bytes", MAX_LEN);
     trim(&p);
-    return parse_trimmed(&p, out);
+    return check_one_line(&p) ? ERR_INVALID : parse_trimmed(&p, out);
 }
 
 void cron_free(struct cron_schedule *s) {
