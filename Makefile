@@ -96,12 +96,11 @@ FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 fuzz: deps-fuzz
 	@$(MAKE) --no-print-directory fuzzers
-	@for fuzzer in $(FUZZERS); do \
-	    mkdir -p $$fuzzer.corpus && \
-	    $$fuzzer -max_len=4096 -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$fuzzer- $$fuzzer.corpus || exit 1; \
-	done
+	@$(foreach f,$(FUZZERS),mkdir -p $f.corpus && $f -max_len=4096 -max_total_time=$(FUZZ_SECONDS) \
+	    -artifact_prefix=$f- $f.corpus $(FUZZ_SEEDS_$(notdir $f)) &&) true
 fuzzers: $(FUZZERS)
 FUZZ_FOLDER_tzif := cron
+FUZZ_SEEDS_tzif := /usr/share/zoneinfo/America
 build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*/*.[ch])
 	@mkdir -p $(@D)
 	clang -std=c11 -D_GNU_SOURCE -Icore -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \

@@ -82,7 +82,7 @@ static void put_month(struct text *text, int value) {
     static const char *const names[] = {"",        "January",  "February", "March",  "April",
                                         "May",     "June",     "July",     "August", "September",
                                         "October", "November", "December"};
-    PUT(text, "%s", names[value]);
+    PUT(text, "%s", names[value % 13]);
 }
 
 /* Weekdays are listed from Monday: value 0 is Monday here. */

@@ -33,9 +33,9 @@ static bool is_digit(const struct parser *p) {
 }
 
 /* Lower case, or 0 when it is no letter. */
-static char letter_at(const struct parser *p, size_t at) {
-    char c = at < p->end ? (char)(p->text[at] | 0x20) : '\0';
-    return c >= 'a' && c <= 'z' ? c : '\0';
+static int letter_at(const struct parser *p, size_t at) {
+    int c = at < p->end ? p->text[at] | 0x20 : 0;
+    return c >= 'a' && c <= 'z' ? c : 0;
 }
 
 bool parse_number(struct parser *p, int *value) {
@@ -110,7 +110,7 @@ static int fail_syntax(struct parser *p) {
 /* A name's value, -1 when the three letters are none. */
 static int find_name(const struct parser *p) {
     const struct field *field = field_of(p);
-    char a = letter_at(p, p->at), b = letter_at(p, p->at + 1), c = letter_at(p, p->at + 2);
+    int a = letter_at(p, p->at), b = letter_at(p, p->at + 1), c = letter_at(p, p->at + 2);
     if (!field->names || !a || !b || !c)
         return -1;
     int value = field->min;
@@ -217,14 +217,14 @@ static int read_from_end(struct parser *p) {
 }
 
 static int read_nearest(struct parser *p, int day) {
-    p->special.nearest |= UINT32_C(1) << day;
+    p->special.nearest |= UINT32_C(1) << (day & 31);
     p->has_special = true;
     return 0;
 }
 
 /* "#n" or "#L" behind a weekday; the cursor stands behind the '#'. */
 static int read_nth(struct parser *p, int weekday) {
-    int n;
+    int n = 0;
     size_t start = p->at;
     p->has_special = true;
     if (take(p, 'L')) {
@@ -238,7 +238,7 @@ static int read_nth(struct parser *p, int weekday) {
 }
 
 static int read_weekday(struct parser *p, struct field_set *set) {
-    int value;
+    int value = 0;
     size_t start = p->at;
     if (peek(p, 'L'))
         return parse_fail(p, start, 1, "weekday: L alone has no day; write FRIL or 5L for the last Friday");
@@ -255,7 +255,7 @@ static int read_weekday(struct parser *p, struct field_set *set) {
 }
 
 static int read_item(struct parser *p, struct field_set *set) {
-    int value;
+    int value = 0;
     size_t start = p->at;
     if (peek(p, '*') || peek(p, '?'))
         return read_star(p, set);

@@ -42,12 +42,12 @@ static int64_t read_unit(struct parser *p) {
 static __int128 read_part(struct parser *p) {
     __int128 whole = 0, fraction = 0, scale = 1;
     size_t start = p->at;
-    for (; is_digit(p) && whole <= MAX_PERIOD * NANO; p->at++)
+    for (; is_digit(p) && whole <= (__int128)MAX_PERIOD * NANO; p->at++)
         whole = whole * 10 + (p->text[p->at] - '0');
     size_t digits = p->at - start;
     if (take(p, '.')) {
         for (; is_digit(p); p->at++, digits++) {
-            if (scale < NANO * NANO) { /* further digits are below a nanosecond */
+            if (scale < (__int128)NANO * NANO) { /* further digits are below a nanosecond */
                 fraction = fraction * 10 + (p->text[p->at] - '0');
                 scale *= 10;
             }
@@ -118,7 +118,7 @@ static bool read_clock(struct parser *p, int64_t *seconds) {
     if (!read_digits(p, 2, 0, 23, &hour) || !take(p, ':') || !read_digits(p, 2, 0, 59, &minute) ||
         !take(p, ':') || !read_digits(p, 2, 0, 59, &second))
         return false;
-    *seconds = hour * 3600 + minute * 60 + second;
+    *seconds = INT64_C(3600) * hour + INT64_C(60) * minute + second;
     if (!take(p, '.'))
         return true;
     bool any = is_digit(p);
@@ -136,7 +136,7 @@ static bool read_offset(struct parser *p, int64_t *seconds) {
     if ((!west && !take(p, '+')) || !read_digits(p, 2, 0, 23, &hour) || !take(p, ':') ||
         !read_digits(p, 2, 0, 59, &minute))
         return false;
-    *seconds = (west ? -1 : 1) * (hour * 3600 + minute * 60);
+    *seconds = (west ? -1 : 1) * (INT64_C(3600) * hour + INT64_C(60) * minute);
     return true;
 }
 

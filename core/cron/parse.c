@@ -154,7 +154,7 @@ static int check_fires(struct parser *p, const struct words *words, struct cron_
 }
 
 static int parse_fields(struct parser *p, struct cron_schedule *s) {
-    struct words words;
+    struct words words = {0};
     struct field_set sets[FIELDS] = {0};
     split(p, &words);
     if (read_fields(p, &words, sets))

@@ -149,7 +149,7 @@ static size_t changes_of_cycle(const struct rule *rule, int64_t last, struct cha
 }
 
 static int add_cycle(struct cron_zone *zone, const struct rule *rule, int64_t last, uint8_t standard) {
-    struct change *changes = calloc(2 * (CYCLE_YEARS + 3), sizeof *changes);
+    struct change *changes = calloc(2 * ((size_t)CYCLE_YEARS + 3), sizeof *changes);
     if (!changes)
         return ERR_NOMEM;
     size_t count = changes_of_cycle(rule, last, changes), cycle = zone->count;

@@ -68,7 +68,7 @@ static bool is_star(const char *text, struct piece piece) {
 /* low[-high]; behind a star anything may stand. */
 static int read_bounds(struct parser *p, struct field_set *set, struct piece piece, int *low, int *high) {
     const struct field *field = &cron_fields[p->id];
-    struct piece first, second;
+    struct piece first = {0}, second = {0};
     size_t at = piece.at, pieces = count_pieces(p->text, piece, '-');
     (void)next_piece(p->text, &at, piece.end, '-', &first);
     *low = field->min;
@@ -87,7 +87,7 @@ static int read_bounds(struct parser *p, struct field_set *set, struct piece pie
 
 static int read_item(struct parser *p, struct field_set *set, struct piece item) {
     const struct field *field = &cron_fields[p->id];
-    struct piece range, steps;
+    struct piece range = {0}, steps = {0};
     size_t at = item.at;
     int low, high, step = 1;
     (void)next_piece(p->text, &at, item.end, '/', &range);
@@ -108,7 +108,7 @@ static int read_item(struct parser *p, struct field_set *set, struct piece item)
 }
 
 int parse_field_robfig(struct parser *p, struct field_set *set) {
-    struct piece item;
+    struct piece item = {0};
     while (next_piece(p->text, &p->at, p->end, ',', &item))
         if (item.end > item.at && read_item(p, set, item))
             return ERR_INVALID;

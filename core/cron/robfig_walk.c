@@ -54,9 +54,9 @@ static void to_next_day(struct walk *w) {
     int64_t before = w->t;
     move_to_wall(w, wall_of(w) + DAY_SECONDS);
     if (w->at.hour > 12)
-        move_to(w, w->t + (24 - w->at.hour) * 3600);
+        move_to(w, w->t + INT64_C(3600) * (24 - w->at.hour));
     else if (w->at.hour > 0)
-        move_to(w, w->t - w->at.hour * 3600);
+        move_to(w, w->t - INT64_C(3600) * w->at.hour);
     w->stuck |= w->t <= before;
 }
 
@@ -93,7 +93,7 @@ static bool walk_days(struct walk *w) {
 static bool walk_hours(struct walk *w) {
     while (!w->stuck && !(w->s->hours >> w->at.hour & 1)) {
         if (!w->moved)
-            move_to_wall(w, midnight(w) + w->at.hour * 3600);
+            move_to_wall(w, midnight(w) + INT64_C(3600) * w->at.hour);
         w->moved = true;
         move_to(w, w->t + 3600);
         if (w->at.hour == 0)

@@ -70,7 +70,7 @@ static bool lay_out(const struct input *in, const struct header *h, size_t time_
 
 static int add_types(struct cron_zone *zone, const struct header *h, const struct block *b, struct err *err) {
     for (uint32_t i = 0; i < h->types; i++) {
-        const unsigned char *p = b->types + i * 6;
+        const unsigned char *p = b->types + (size_t)i * 6;
         int32_t offset = (int32_t)read_u32(p);
         if (offset < -93599 || offset > 93599) /* RFC 8536: between -25 and 26 hours; we allow 26 both ways */
             return err_set(err, ERR_INVALID, "its type %u is %d seconds off UTC", i, offset);
