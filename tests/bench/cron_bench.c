@@ -9,8 +9,7 @@
 
 #define CALLS 5000
 #define FIRST INT64_C(1700000000)
-#define STRIDE INT64_C(86413) /* a day and a bit, so that no two calls meet the same place in day and table  \
-                               */
+#define STRIDE INT64_C(86413) /* no two calls meet the same place in the day */
 #define PLACES 1000           /* from FIRST, some three years on */
 
 static const char *const expressions[] = {
