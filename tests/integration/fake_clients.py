@@ -86,9 +86,19 @@ class Client2:
                    *TOKEN.items()]
         self.h2.send_headers(stream, headers, end_stream=body is None)
         if body is not None:
-            self.h2.send_data(stream, json.dumps(body).encode(), end_stream=True)
+            self._send(stream, json.dumps(body).encode())
         self.socket.sendall(self.h2.data_to_send())
         return stream
+
+    def _send(self, stream, data):
+        while data:
+            size = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size, len(data))
+            self.h2.send_data(stream, data[:size])
+            self.socket.sendall(self.h2.data_to_send())
+            data = data[size:]
+            while data and self.h2.local_flow_control_window(stream) == 0:
+                self.read()
+        self.h2.end_stream(stream)
 
     def read(self):
         data = self.socket.recv(65536)

@@ -296,10 +296,9 @@ class Http2:
         self.connection = connection
         config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         self.h2 = h2.connection.H2Connection(config)
-        self.h2.local_settings.update({
-            h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: connection.server.max_streams,
-            h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20,
-        })
+        codes = h2.settings.SettingCodes
+        self.h2.local_settings = h2.settings.Settings(client=False, initial_values={
+            codes.MAX_CONCURRENT_STREAMS: connection.server.max_streams, codes.INITIAL_WINDOW_SIZE: 1 << 20})
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(1 << 24)
         self.requests = {}  # stream id: [headers, body], until the request is whole

@@ -184,10 +184,12 @@ def _():
     assert api.request("GET", PODS + "/a")[0] == 200
 
 
-@test("HTTP/2: many streams, large answers, request log")
+@test("HTTP/2: many streams, large bodies and answers, request log")
 def _():
-    api = FakeApi()
+    api = FakeApi("--max-streams", "7")
     client = Client2(api)
+    assert client.get("POST", MAPS, config_map("large", text="x" * 3_000_000))[0] == 422
+    assert client.h2.remote_settings.max_concurrent_streams == 7
     for number in range(20):
         assert client.get("POST", MAPS, config_map(f"m{number}", text="x" * 10_000))[0] == 201
     streams = [client.ask("GET", MAPS) for _ in range(3)]
@@ -195,7 +197,7 @@ def _():
     assert all(len(json.loads(client.bodies[stream])["items"]) == 20 for stream in streams)
     log = api.requests("GET", "configmaps")
     assert [entry["stream"] for entry in log] == streams and len({entry["connection"] for entry in log}) == 1
-    assert len({entry["body_sha256"] for entry in api.requests("POST", "configmaps")}) == 20
+    assert len({entry["body_sha256"] for entry in api.requests("POST", "configmaps")}) == 21
 
 
 @test("TLS: HTTP/2 by ALPN, HTTP/1.1, client certificate instead of a token")
