@@ -150,7 +150,8 @@ static int set_options(struct fetch_pool *pool, struct fetch *fetch, const struc
     set_long(rc, easy, CURLOPT_NOSIGNAL, 1);
     set_long(rc, easy, CURLOPT_QUICK_EXIT, 1); /* or cancelling waits for the resolver's thread */
     set_long(rc, easy, CURLOPT_PATH_AS_IS, 1);
-    set_long(rc, easy, CURLOPT_PIPEWAIT, pool->multiplex);
+    /* In the clear curl would wait for a first answer to know whether it is HTTP/2. */
+    set_long(rc, easy, CURLOPT_PIPEWAIT, pool->multiplex && strncmp(request->url, "https:", 6) == 0);
     set_long(rc, easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
     set_method(rc, fetch, request);
     set_limits(rc, easy, request);

@@ -166,6 +166,7 @@ static void at_most_100_fly_and_creates_go_first(void **state) {
     send_many(&seen, 1, KUBE_DELETE, "/version?delete");
     send_many(&seen, 1, KUBE_CREATE, "/version?create");
     free(fixture_ask(&fixture, "DELETE", "/_test/fault", ""));
+    free(fixture_ask(&fixture, "POST", "/_test/release", ""));
     fixture_run(&fixture);
     char *text = fixture_ask(&fixture, "GET", "/_test/requests", "");
     const char *created = strstr(text, "version?create"), *deleted = strstr(text, "version?delete");
