@@ -91,7 +91,8 @@ int cron_parse(const char *expr, size_t len, const struct cron_options *options,
                struct cron_error *error);
 void cron_free(struct cron_schedule *schedule); /* NULL allowed */
 
-/* The first slot strictly after, the last strictly before; CRON_NEVER when there is none. No allocation. */
+/* The first slot strictly after, the last strictly before; CRON_NEVER when there is none. No allocation.
+ * Each is the other's inverse, but near a transition under CRON_DST_ROBFIG: see README.md. */
 int64_t cron_next(const struct cron_schedule *schedule, int64_t after);
 int64_t cron_previous(const struct cron_schedule *schedule, int64_t before);
 

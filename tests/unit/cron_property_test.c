@@ -10,6 +10,7 @@
 #define WINDOWS 150
 #define WINDOW_BEFORE 7200
 #define WINDOW_AFTER 18000
+#define PLACES 50
 #define DAY_CASES 400
 #define DAYS 1500
 #define WALKS 3000
@@ -197,6 +198,21 @@ static void expect(const struct expression *e, const struct window *w, const cha
                  w->dst, want, got);
 }
 
+/* From anywhere in the window, not only from slot to slot. */
+static void compare_anywhere(const struct cron_schedule *s, const struct expression *e,
+                             const struct window *w, const int64_t *slots, size_t count) {
+    for (int i = 0; i < PLACES && count; i++) {
+        size_t next = 0;
+        int64_t t = draw_instant(w->from, slots[count - 1] - 1);
+        while (slots[next] <= t)
+            next++;
+        expect(e, w, "next of", slots[next], cron_next(s, t));
+        size_t before = next > 0 && slots[next - 1] == t ? next - 1 : next;
+        if (before > 0)
+            expect(e, w, "previous of", slots[before - 1], cron_previous(s, t));
+    }
+}
+
 static void compare(const struct expression *e, const struct window *w, const int64_t *slots, size_t count) {
     struct cron_options options = {.zone = must_load(w->zone), .dst = w->dst};
     struct cron_schedule *s = parse_or_never(e->text, &options);
@@ -208,6 +224,7 @@ static void compare(const struct expression *e, const struct window *w, const in
     t = w->to + 1;
     for (size_t i = count; i-- > 0;)
         expect(e, w, "previous of", slots[i], t = cron_previous(s, t));
+    compare_anywhere(s, e, w, slots, count);
     t = s ? cron_previous(s, t) : CRON_NEVER;
     assert_true(t <= w->from || t == CRON_NEVER);
     cron_free(s);

@@ -13,6 +13,20 @@ static void leap_days_are_found_over_the_century(void **state) {
     cron_free(s);
 }
 
+static void a_repeated_hour_is_over_for_a_fixed_time_job(void **state) {
+    struct cron_options options = {.zone = must_load("America/New_York")};
+    struct cron_schedule *s = must_parse("30 1 * * *", &options);
+    (void)state;
+    assert_int_equal(cron_next(s, instant("2024-11-03T01:10:00-05:00")),
+                     instant("2024-11-04T01:30:00-05:00"));
+    assert_int_equal(cron_previous(s, instant("2024-11-03T01:10:00-05:00")),
+                     instant("2024-11-03T01:30:00-04:00"));
+    assert_int_equal(cron_previous(s, instant("2024-11-03T01:50:00-05:00")),
+                     instant("2024-11-03T01:30:00-04:00"));
+    cron_free(s);
+    cron_zone_unref(options.zone);
+}
+
 static void years_end_the_schedule(void **state) {
     struct cron_options options = {0};
     struct cron_schedule *s = must_parse("0 0 0 1 1 * 2030,2199", &options);
@@ -208,6 +222,7 @@ static void lint_warns_of_what_surprises(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leap_days_are_found_over_the_century),
+        cmocka_unit_test(a_repeated_hour_is_over_for_a_fixed_time_job),
         cmocka_unit_test(years_end_the_schedule),
         cmocka_unit_test(the_ends_of_time_hold),
         cmocka_unit_test(bounds_are_inclusive),

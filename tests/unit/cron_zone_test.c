@@ -168,6 +168,18 @@ static void rules_alone_make_a_zone(void **state) {
     cron_zone_unref(zone);
 }
 
+/* Where the 400 years of the rule start again, the offset before is that of the rule, not of the first type.
+ */
+static void a_rule_repeats_from_its_own_end(void **state) {
+    struct cron_options options = {.zone = zone_of_rule("EST5EDT,M3.2.0,M11.1.0", 0)};
+    struct cron_schedule *s = must_parse("30 2 11 3 *", &options);
+    (void)state;
+    assert_int_equal(cron_next(s, instant("2001-01-01T00:00:00Z")), instant("2001-03-11T03:00:00-04:00"));
+    assert_int_equal(cron_previous(s, instant("2001-06-01T00:00:00Z")), instant("2001-03-11T03:00:00-04:00"));
+    cron_free(s);
+    cron_zone_unref(options.zone);
+}
+
 struct rule_row {
     const char *rule;
     int32_t offset;
@@ -375,6 +387,7 @@ int main(void) {
         cmocka_unit_test(zones_are_found_in_tzdir),
         cmocka_unit_test(a_set_loads_each_zone_once),
         cmocka_unit_test(rules_alone_make_a_zone),
+        cmocka_unit_test(a_rule_repeats_from_its_own_end),
         cmocka_unit_test(every_kind_of_rule_is_read),
         cmocka_unit_test(broken_rules_are_refused),
         cmocka_unit_test(version_1_files_are_read),
