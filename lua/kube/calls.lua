@@ -1,0 +1,104 @@
+-- Calls on Kubernetes objects, as methods of a client of module kube. Objects are tables as json.parse gives them.
+-- Each call waits, inside a task, and gives an object, or nil and {status=, reason=, message=}: the API server's
+-- own words, or status 0 when there was no answer, or none that can be read (a write may have happened then).
+-- An object, or a call on one, that names no namespace means the client's.
+local json = require "json"
+
+local calls = {}
+
+local PAGE = 500 -- items; what kubectl and client-go ask for
+
+local KINDS = {
+  ConfigMap = {group = "/api/v1", plural = "configmaps"},
+  Event = {group = "/api/v1", plural = "events"},
+  Job = {group = "/apis/batch/v1", plural = "jobs"},
+  Lease = {group = "/apis/coordination.k8s.io/v1", plural = "leases"},
+  Namespace = {group = "/api/v1", plural = "namespaces", global = true},
+  Pod = {group = "/api/v1", plural = "pods"},
+}
+
+-- namespace nil: all of them.
+local function collection(client, kind, namespace)
+  local known = KINDS[kind] or error(("kube: kind %s is not known here"):format(kind))
+  if known.global or not namespace then return known.group .. "/" .. known.plural end
+  return ("%s/namespaces/%s/%s"):format(known.group, client.escape(namespace), known.plural)
+end
+
+local function path_of(client, kind, namespace, name)
+  if type(name) ~= "string" or name == "" then error("kube: the object's name is missing") end
+  return collection(client, kind, namespace or client:namespace()) .. "/" .. client.escape(name)
+end
+
+local function call(client, method, path, options)
+  local reply = client:request(method, path, options)
+  if reply.status < 200 or reply.status > 299 then
+    return nil, {status = reply.status, reason = reply.reason, message = reply.message}
+  end
+  local object, problem = json.parse(reply.body)
+  if type(object) == "table" then return object end
+  local why = problem and problem.message or "it is no object"
+  return nil, {status = 0, reason = "", message = ("%s %s: the answer is unreadable: %s"):format(method, path, why)}
+end
+
+function calls:get(kind, namespace, name)
+  return call(self, "GET", path_of(self, kind, namespace, name))
+end
+
+function calls:create(object)
+  local namespace = object.metadata.namespace or self:namespace()
+  return call(self, "POST", collection(self, object.kind, namespace), {body = json.encode(object), lane = "create"})
+end
+
+-- Refused with 409 when object.metadata.resourceVersion is not the newest. options: {lane=, timeout=}, as of request.
+function calls:replace(object, options)
+  local meta = object.metadata
+  return call(self, "PUT", path_of(self, object.kind, meta.namespace, meta.name), {
+    body = json.encode(object),
+    lane = options and options.lane,
+    timeout = options and options.timeout,
+  })
+end
+
+-- patch: RFC 7386; json.null removes.
+function calls:patch(kind, namespace, name, patch)
+  return call(self, "PATCH", path_of(self, kind, namespace, name), {
+    body = json.encode(patch),
+    content_type = "application/merge-patch+json",
+  })
+end
+
+-- options: {propagation = "Background" | "Foreground" | "Orphan"}; the server's default for the kind.
+function calls:delete(kind, namespace, name, options)
+  local body = {kind = "DeleteOptions", apiVersion = "v1", propagationPolicy = options and options.propagation}
+  return call(self, "DELETE", path_of(self, kind, namespace, name), {body = json.encode(body), lane = "delete"})
+end
+
+local function add_items(items, page, kind)
+  if type(page.items) ~= "table" then return end -- null: an old server's empty list
+  for _, item in ipairs(page.items) do
+    item.kind, item.apiVersion = kind, page.apiVersion -- lists leave them out of their items
+    items[#items + 1] = item
+  end
+end
+
+-- All of a kind, in one namespace or (nil) in all. options: {selector = "a=b,c"}, of labels.
+function calls:list(kind, namespace, options)
+  local base = collection(self, kind, namespace)
+  local selector = options and options.selector and "&labelSelector=" .. self.escape(options.selector) or ""
+  local items, limit, continue = {}, PAGE, ""
+  repeat
+    local from = continue ~= "" and "&continue=" .. self.escape(continue) or ""
+    local page, problem = call(self, "GET", ("%s?limit=%d%s%s"):format(base, limit, selector, from))
+    if page then
+      add_items(items, page, kind)
+      continue = page.metadata.continue or ""
+    elseif problem.status == 410 and continue ~= "" then
+      items, limit, continue = {}, 0, "" -- the rest is too old to be read on: everything at once
+    else
+      return nil, problem
+    end
+  until page and continue == ""
+  return items
+end
+
+return calls
