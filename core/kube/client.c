@@ -157,6 +157,11 @@ static void fetched(void *ctx, const struct fetch_result *result) {
     answer(call, &reply);
 }
 
+static void streamed(void *ctx, const char *bytes, size_t len) {
+    const struct kube_call *call = ctx;
+    call->request.data(call->request.ctx, bytes, len);
+}
+
 /* Sending */
 
 static void set_tls(const struct kube_client *client, struct fetch_tls *tls) {
@@ -217,7 +222,7 @@ static int start_fetch(struct kube_call *call, const char *url, const struct hea
                                         .tls = &tls,
                                         .timeout_ns = request->timeout_ns,
                                         .silence_ns = request->silence_ns,
-                                        .data = request->data,
+                                        .data = request->data ? streamed : NULL,
                                         .done = fetched,
                                         .ctx = call};
     return fetch_start(client->pools[pool_of(request->lane)], &fetch, &call->fetch, err);
@@ -354,6 +359,10 @@ void kube_client_free(struct kube_client *client) {
     timer_free(client->turn);
     kube_config_free(client->config);
     free(client);
+}
+
+struct loop *kube_client_loop(const struct kube_client *client) {
+    return client->loop;
 }
 
 const struct kube_config *kube_client_config(const struct kube_client *client) {

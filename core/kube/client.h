@@ -29,6 +29,7 @@ int kube_client_new(struct loop *loop, struct log *log, struct kube_config *conf
 /* Cancels what is under way, without callbacks. Allowed from a callback; NULL is fine. */
 void kube_client_free(struct kube_client *client);
 const struct kube_config *kube_client_config(const struct kube_client *client);
+struct loop *kube_client_loop(const struct kube_client *client);
 
 /* Seconds that the API server's clock is certainly ahead of ours (behind: negative), by the Date of the last
  * answer, which was written at some moment between our question and its answer. 0: no difference to see, or
