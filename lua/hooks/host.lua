@@ -25,6 +25,7 @@ local function send(message) channel.write(cjson.encode(message) .. "\n") end
 -- A traceback without the frames that are not the operator's, and with his names for the others.
 local function own_frames(text, name)
   text = text:gsub("\n%s*%[C%]: in [^\n]*", ""):gsub("\n%s*lua/hooks/[^\n]*", "")
+  text = text:gsub("\nstack traceback:$", "")
   return (text:gsub("in upvalue 'hook'", "in " .. name):gsub("in local 'chunk'", "in main chunk"))
 end
 

@@ -10,10 +10,12 @@ known.hooks = {
   on_skipped = {},
 }
 
--- What an event holds. A field that does not apply is nil; one that is not listed is an error, for it is a typo.
+-- What an event holds, beside hook all from lua/event.lua. A field that does not apply is nil; one that is not
+-- listed is an error, for it is a typo.
 known.event_fields = {
-  "hook", "id", "job", "namespace", "slot", "slot_time", "run", "attempt", "trigger", "lateness", "outcome",
-  "exit_code", "reason", "message", "log_tail", "schedule",
+  "hook", "kind", "id", "job", "namespace", "run", "slot", "slot_time", "attempt", "trigger", "lateness", "outcome",
+  "exit_code", "reason", "message", "started", "finished", "log_tail", "missed", "missed_from", "schedule",
+  "description", "file", "line",
 }
 
 -- Seconds that a hook may compute. Waiting for http.request does not count.

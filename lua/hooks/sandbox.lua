@@ -149,7 +149,8 @@ function Box:run(path)
   if not file then
     file = {path = path, hooks = {}}
     self.files[path] = file
-    local chunk = assert(load(self.sources[path], "@" .. path, "t", self:environment(file)))
+    local chunk, message = load(self.sources[path], "@" .. path, "t", self:environment(file))
+    if not chunk then error(message, 0) end -- it names its place itself
     file.value = chunk()
     file.loaded = true
   elseif not file.loaded then
