@@ -32,13 +32,14 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmi
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -Icore $(PKG_CFLAGS) $(WARNINGS) $(HARDENING) $(MODE_CFLAGS) \
              -DKS_VERSION='"$(VERSION)"' -MMD -MP $(CFLAGS)
-LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,-E $(MODE_LDFLAGS) $(LDFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,-E $(MODE_LDFLAGS) $(WRAP:%=-Wl,--wrap=%) $(LDFLAGS)
 
 CORE_C := $(wildcard core/*/*.c)
 CORE_O := $(CORE_C:%.c=$(BUILD)/%.o) $(BUILD)/embed.o
 LUA_FILES := $(shell find lua scripts -name '*.lua' 2>/dev/null | LC_ALL=C sort)
 UNIT_C := $(wildcard tests/unit/*_test.c)
 UNIT := $(UNIT_C:%.c=$(BUILD)/%)
+DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*_driver.c))
 BINARY := $(BUILD)/kube-scheduler
 
 .PHONY: deps deps-test deps-fuzz deps-lint all run test test-cluster bench lint format install clean libcron fuzz fuzzers
@@ -59,7 +60,7 @@ deps-lint:
 
 .PHONY: binary unit-binaries
 binary: $(BINARY)
-unit-binaries: $(UNIT)
+unit-binaries: $(UNIT) $(DRIVERS)
 
 $(BINARY): $(BUILD)/core/main.o $(CORE_O)
 	@echo '  LINK $@'
@@ -76,6 +77,10 @@ $(BUILD)/embed.c: $(LUA_FILES) vendor/embed Makefile
 	vendor/embed $(LUA_FILES) >$@
 $(BUILD)/embed.o: $(BUILD)/embed.c
 	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+# This test plays the API server, its watches, the output of containers, the clock and the log.
+$(BUILD)/tests/unit/kube_executor_test: WRAP := kube_send kube_cancel watch_start watch_free pod_log_follow \
+    pod_log_finish pod_log_free timer_new timer_start timer_stop timer_free log_event
 
 $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(CORE_O)
 	@echo '  LINK $@'

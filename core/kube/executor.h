@@ -1,4 +1,13 @@
-/* Runs as objects in a cluster: create, watch, follow the output, judge, delete (registry/executor.h). */
+/* Runs as objects in a cluster: create, watch, follow the output, judge, delete (registry/executor.h).
+ *
+ * A manifest carries DESIGN's labels and annotations in its metadata; a Job's also has the labels
+ * app.kubernetes.io/managed-by and kube-scheduler/instance in spec.template.metadata, or its Pods are neither
+ * seen nor are their logs followed. A run with such labels that shows up after `ready` without a start (the
+ * late create of an earlier leader) comes as `adopted` too.
+ *
+ * A run that is ended (stop, pending_timeout) is over when its containers are or its object is gone; what is
+ * still there 60 s after its grace period is lost: its node does not answer. One that succeeded before the
+ * deletion reached it has succeeded. */
 #ifndef KS_KUBE_EXECUTOR_H
 #define KS_KUBE_EXECUTOR_H
 
@@ -11,11 +20,17 @@ struct kube_executor_config {
     struct log *log;
     const char *instance;          /* the label that marks our objects */
     const char *const *namespaces; /* to watch, NULL-terminated; NULL: all (needs a ClusterRole) */
+    /* An adopted run that had started prints what it wrote since then (unix seconds): the last sign of life
+     * of the daemon that printed the rest. 0: since it is adopted. */
+    int64_t adopted_output_since;
+    int64_t adopted_pending_timeout; /* seconds from its creation, for adopted runs; 0: none */
 };
 
+/* Copies the config's strings. */
 int kube_executor_new(const struct kube_executor_config *config, struct executor **out, struct err *err);
 
-/* Creates are sent only before this instant of CLOCK_BOOTTIME (ns): the lease's end. INT64_MAX: no fence. */
+/* Creates are sent only before this instant of CLOCK_BOOTTIME (ns): the lease's end. What comes later waits
+ * and is tried again, until its start deadline. INT64_MAX, and at first: no fence. */
 void kube_executor_set_fence(struct executor *executor, int64_t boottime_ns);
 
 #endif

@@ -64,7 +64,8 @@ struct adopted_run {
 };
 
 struct executor_events {
-    /* One call for each run found when the executor opens; gives the owner for it, NULL to leave it alone. */
+    /* One call for each run found when the executor opens, and for one that shows up later (an earlier
+     * leader's create that came late); gives the owner for it, NULL to leave it alone. */
     void *(*adopted)(void *ctx, const struct adopted_run *run);
     /* All that an earlier daemon left has been adopted; slots may be decided from now on. Once. */
     void (*ready)(void *ctx);
