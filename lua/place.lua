@@ -1,5 +1,6 @@
 -- Where tasks run: a Kubernetes cluster when one is configured, else this machine.
 local executor = require "executor"
+local kube = require "kube"
 local log = require "log"
 local store = require "store"
 local sys = require "sys"
@@ -35,7 +36,7 @@ end
 -- executor=, state=, client=}; or nil and what is wrong. Waits for nothing in the cluster.
 function place.open(options)
   if options.executor == "local" then return on_this_machine(options) end
-  local client, message, code = require "kube".connect {path = options.kube_config_path}
+  local client, message, code = kube.connect {path = options.kube_config_path}
   if client then return in_cluster(client, options) end
   if options.executor == "kubernetes" or code ~= "notfound" then return nil, message end
   log.info("no cluster is configured: tasks run as processes on this machine")

@@ -2,8 +2,10 @@
  * {state_dir=, working_dir=}). `local` is a word of Lua's own, so the second has another name. */
 #include "bind/executor.h"
 
+#include "bind/kube.h"
 #include "bind/lua_call.h"
 #include "bind/store.h"
+#include "kube/executor.h"
 #include "local/executor.h"
 
 #include <lauxlib.h>
@@ -12,8 +14,11 @@
 
 static const char type_name[] = "executor";
 enum { USER_NEEDS = 1, USER_VALUES = USER_NEEDS }; /* keeps the client or store alive */
+enum { MAX_NAMESPACES = 100 };
+
 struct executor_value {
     struct executor *executor;
+    bool kubernetes;
 };
 
 static struct executor_value *check(lua_State *L, int index) {
@@ -44,6 +49,42 @@ static const char *field(lua_State *L, const char *name) {
     return text;
 }
 
+/* Fills names from options.namespaces; false: all namespaces. */
+static bool read_namespaces(lua_State *L, const char **names) {
+    lua_getfield(L, 2, "namespaces");
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return false;
+    }
+    lua_Integer count = luaL_len(L, -1);
+    luaL_argcheck(L, count <= MAX_NAMESPACES, 2, "too many namespaces: watch all of them instead");
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, i);
+        names[i - 1] = luaL_checkstring(L, -1);
+        lua_pop(L, 1);
+    }
+    names[count] = NULL;
+    lua_pop(L, 1);
+    return true;
+}
+
+static int l_kubernetes(lua_State *L) {
+    const char *names[MAX_NAMESPACES + 1];
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct kube_executor_config config = {.client = kube_check_client(L, 1),
+                                          .loop = host_of(L)->loop,
+                                          .log = host_of(L)->log,
+                                          .instance = field(L, "instance")};
+    if (read_namespaces(L, names))
+        config.namespaces = names;
+    struct executor_value *value = new_value(L);
+    value->kubernetes = true;
+    struct err err = {0};
+    if (kube_executor_new(&config, &value->executor, &err))
+        return luaL_error(L, "%s", err.message);
+    return 1;
+}
+
 static int l_processes(lua_State *L) {
     char program[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
@@ -64,6 +105,14 @@ static int l_processes(lua_State *L) {
     return 1;
 }
 
+/* e:fence_after(seconds of clock.boottime): no create is sent from then on; the lease is over. */
+static int l_fence_after(lua_State *L) {
+    struct executor_value *value = check(L, 1);
+    if (value->kubernetes)
+        kube_executor_set_fence(value->executor, (int64_t)(luaL_checknumber(L, 2) * (lua_Number)NS_PER_S));
+    return 0;
+}
+
 static int l_gc(lua_State *L) {
     struct executor_value *value = luaL_checkudata(L, 1, type_name);
     if (value->executor)
@@ -72,8 +121,8 @@ static int l_gc(lua_State *L) {
     return 0;
 }
 
-static const luaL_Reg methods[] = {{NULL, NULL}};
-static const luaL_Reg functions[] = {{"processes", l_processes}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"fence_after", l_fence_after}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"kubernetes", l_kubernetes}, {"processes", l_processes}, {NULL, NULL}};
 
 int luaopen_ks_executor(lua_State *L);
 int luaopen_ks_executor(lua_State *L) {

@@ -18,6 +18,7 @@
 int luaopen_ks_clock(lua_State *L);
 int luaopen_ks_cron(lua_State *L);
 int luaopen_ks_executor(lua_State *L);
+int luaopen_ks_kube(lua_State *L);
 int luaopen_ks_crypto(lua_State *L);
 int luaopen_ks_names(lua_State *L);
 int luaopen_ks_registry(lua_State *L);

@@ -108,10 +108,10 @@ static int fill(struct run *run, const struct kube_object *object) {
 
 static struct run *find_or_add(struct kube_executor *executor, const struct kube_object *object) {
     struct run *run = run_find(executor, object->kind, object->namespace_, object->name);
-    if (run || run_new(executor, object->kind, object->namespace_, object->name, &run, NULL))
+    if (run || kube_run_new(executor, object->kind, object->namespace_, object->name, &run, NULL))
         return run;
     if (fill(run, object)) {
-        run_free(run);
+        kube_run_free(run);
         return NULL;
     }
     return run;

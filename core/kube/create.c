@@ -43,7 +43,7 @@ static void fail(struct run *run, const struct kube_reply *reply) {
 
 static void retry(struct run *run, const struct kube_reply *reply, void (*then)(struct run *run)) {
     if (run->executor->fenced)
-        run_free(run); /* dropped without an event */
+        kube_run_free(run); /* dropped without an event */
     else if (run->stop)
         create_give_up(run);
     else if (run_now(run) >= run->start_deadline)
@@ -96,7 +96,7 @@ static void not_sent(struct run *run, const struct kube_reply *reply) {
 
 void create_send(struct run *run) {
     if (run->executor->fenced) {
-        run_free(run);
+        kube_run_free(run);
         return;
     }
     struct kube_request request = {.method = "POST",

@@ -134,7 +134,7 @@ static int make_way(struct kube_executor *executor, const struct run_spec *spec,
         return err_set(err, ERR_EXISTS, "%s: run %s/%s is there already", spec->job, spec->namespace_,
                        spec->name);
     if (run)
-        run_free(run);
+        kube_run_free(run);
     return 0;
 }
 
@@ -160,12 +160,13 @@ static int start(struct executor *base, const struct run_spec *spec, void *owner
         return err_set(err, ERR_CANCELED, "%s: no run is started any more", spec->job);
     int code = make_way(executor, spec, err);
     if (!code)
-        code = run_new(executor, spec->is_job ? KUBE_JOB : KUBE_POD, spec->namespace_, spec->name, &run, err);
+        code = kube_run_new(executor, spec->is_job ? KUBE_JOB : KUBE_POD, spec->namespace_, spec->name, &run,
+                            err);
     if (code)
         return code;
     code = fill(run, spec, owner, err);
     if (code) {
-        run_free(run);
+        kube_run_free(run);
         return code;
     }
     run_after(run, 0, create_send);
@@ -237,7 +238,7 @@ static void free_strings(char **list) {
 
 static void free_runs(struct map *runs) {
     for (struct map_node *node; (node = map_next(runs, NULL));)
-        run_free(MAP_OWNER(node, struct run, by_name));
+        kube_run_free(MAP_OWNER(node, struct run, by_name));
     map_free(runs);
 }
 

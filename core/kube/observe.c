@@ -283,7 +283,7 @@ static void active_gone(struct run *run, const struct kube_object *last) {
 void observe_gone(struct run *run, const struct kube_object *last) {
     run->object_gone = true;
     if (run->state == RUN_FOUND || run->state == RUN_IGNORED)
-        run_free(run);
+        kube_run_free(run);
     else if (run->state == RUN_ACTIVE)
         active_gone(run, last);
     else if (run->state == RUN_FINISHED)

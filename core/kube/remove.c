@@ -111,7 +111,7 @@ void remove_settle(struct run *run) {
         remove_settle(run);
     } else if (run->want_discard && !has_object(run)) {
         run->executor->events.gone(run->executor->ctx, run->owner);
-        run_free(run);
+        kube_run_free(run);
     } else if (run->want_discard || (run->stop && has_object(run))) {
         delete_send(run);
     }

@@ -24,8 +24,8 @@ static void timer_fired(void *ctx) {
     run->then(run);
 }
 
-int run_new(struct kube_executor *executor, enum kube_kind kind, const char *namespace_, const char *name,
-            struct run **out, struct err *err) {
+int kube_run_new(struct kube_executor *executor, enum kube_kind kind, const char *namespace_,
+                 const char *name, struct run **out, struct err *err) {
     struct place place = {namespace_, name};
     size_t namespace_len = strlen(namespace_), size = namespace_len + strlen(name) + 2;
     struct run *run = calloc(1, sizeof *run + size);
@@ -47,7 +47,7 @@ int run_new(struct kube_executor *executor, enum kube_kind kind, const char *nam
     return 0;
 }
 
-void run_free(struct run *run) {
+void kube_run_free(struct run *run) {
     run_cancel_call(run);
     run_drop_pods(run);
     map_remove(&run->executor->runs[run_kind(run)], &run->by_name);
