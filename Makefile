@@ -86,6 +86,10 @@ $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(CORE_O)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS) -lcmocka
 
+$(DRIVERS): $(BUILD)/%: $(BUILD)/%.o $(CORE_O)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
 run: all
 	@$(BINARY) run --schedule-name schedule.yml.sample --executor local
 

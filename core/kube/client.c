@@ -138,6 +138,11 @@ static bool worth_repeating(struct kube_call *call, const struct fetch_result *r
     return credentials_refused(call->client->credentials, call->credentials);
 }
 
+static void streamed(void *ctx, const char *bytes, size_t len) {
+    struct kube_call *call = ctx;
+    call->request.data(call->request.ctx, bytes, len);
+}
+
 static void fetched(void *ctx, const struct fetch_result *result) {
     struct kube_call *call = ctx;
     struct kube_client *client = call->client;

@@ -15,26 +15,13 @@ void kube_container_free(struct kube_container *container) {
 }
 
 void kube_object_free(struct kube_object *object) {
-    char *texts[] = {object->namespace_,
-                     object->name,
-                     object->uid,
-                     object->resource_version,
-                     object->managed_by,
-                     object->instance,
-                     object->job_slug,
-                     object->job,
-                     object->slot,
-                     object->attempt,
-                     object->trigger,
-                     object->reported,
-                     object->owner_job,
-                     object->phase,
-                     object->reason,
-                     object->message,
-                     object->node,
-                     object->unschedulable,
-                     object->disruption,
-                     object->condition_reason,
+    char *texts[] = {object->namespace_,       object->name,       object->uid,
+                     object->resource_version, object->managed_by, object->instance,
+                     object->job_slug,         object->job,        object->slot,
+                     object->attempt,          object->trigger,    object->reported,
+                     object->owner_job,        object->phase,      object->reason,
+                     object->message,          object->node,       object->main,
+                     object->unschedulable,    object->disruption, object->condition_reason,
                      object->condition_message};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         free(texts[i]);

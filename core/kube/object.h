@@ -34,7 +34,7 @@ struct kube_object {
     char *owner_job; /* a Pod's label job-name: the Job that made it */
     /* Pod */
     char *phase, *reason, *message, *node;
-    char *main; /* spec.containers[0].name; statuses come sorted by name, not in this order */
+    char *main;          /* spec.containers[0].name; statuses come sorted by name, not in this order */
     char *unschedulable; /* message of condition PodScheduled=False, or NULL */
     char *disruption;    /* reason of condition DisruptionTarget=True (PreemptionByScheduler, …), or NULL */
     struct kube_container containers[KUBE_MAX_CONTAINERS];

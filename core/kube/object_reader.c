@@ -14,6 +14,8 @@ enum place {
     LABELS,
     ANNOTATIONS,
     SPEC,
+    SPEC_CONTAINERS,
+    SPEC_CONTAINER,
     STATUS,
     CONDITIONS,
     CONDITION,
@@ -34,6 +36,8 @@ enum { MAX_PLACES = 12 };
 /* Elements of arrays have no key; their place follows from the array's. */
 static enum place element_of(enum place array) {
     switch (array) {
+    case SPEC_CONTAINERS:
+        return SPEC_CONTAINER;
     case CONDITIONS:
         return CONDITION;
     case CONTAINERS:
@@ -77,7 +81,7 @@ struct object_reader {
     bool no_memory, stopped;
 };
 
-enum value { PLACE, TEXT, NUMBER, LONG_NUMBER, INSTANT };
+enum value { PLACE, TEXT, FIRST_TEXT, NUMBER, LONG_NUMBER, INSTANT };
 enum base { TO_OBJECT, TO_CONTAINER, TO_CONDITION, TO_ENVELOPE };
 
 struct rule {
@@ -129,6 +133,8 @@ static const struct rule rules[] = {
     FIELD(ANNOTATIONS, "kube-scheduler/trigger", TEXT, trigger),
     FIELD(ANNOTATIONS, "kube-scheduler/reported", TEXT, reported),
     FIELD(SPEC, "nodeName", TEXT, node),
+    ENTER(SPEC, "containers", SPEC_CONTAINERS),
+    FIELD(SPEC_CONTAINER, "name", FIRST_TEXT, main),
     FIELD(STATUS, "phase", TEXT, phase),
     FIELD(STATUS, "reason", TEXT, reason),
     FIELD(STATUS, "message", TEXT, message),
@@ -219,6 +225,8 @@ static int on_string(void *ctx, const unsigned char *text, size_t len) {
     struct object_reader *reader = ctx;
     const struct rule *rule = take_pending(reader);
     if (rule && rule->value == TEXT)
+        return put_text(reader, target(reader, rule), text, len);
+    if (rule && rule->value == FIRST_TEXT && !*(char **)target(reader, rule))
         return put_text(reader, target(reader, rule), text, len);
     if (rule && rule->value == INSTANT)
         *(int64_t *)target(reader, rule) = read_time(text, len);

@@ -97,8 +97,8 @@ static inline const char *run_name(const struct run *run) {
 int64_t run_now(const struct run *run); /* unix seconds */
 
 /* run.c: the record. A new run is in its executor's map by name. */
-int kube_run_new(struct kube_executor *executor, enum kube_kind kind, const char *namespace_, const char *name,
-            struct run **out, struct err *err);
+int kube_run_new(struct kube_executor *executor, enum kube_kind kind, const char *namespace_,
+                 const char *name, struct run **out, struct err *err);
 void kube_run_free(struct run *run); /* leaves the maps, cancels its call */
 struct run *run_find(const struct kube_executor *executor, enum kube_kind kind, const char *namespace_,
                      const char *name);
