@@ -162,11 +162,6 @@ static void fetched(void *ctx, const struct fetch_result *result) {
     answer(call, &reply);
 }
 
-static void streamed(void *ctx, const char *bytes, size_t len) {
-    const struct kube_call *call = ctx;
-    call->request.data(call->request.ctx, bytes, len);
-}
-
 /* Sending */
 
 static void set_tls(const struct kube_client *client, struct fetch_tls *tls) {
