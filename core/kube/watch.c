@@ -1,282 +1,240 @@
 #include "kube/watch.h"
 
 #include "base/buf.h"
-#include "document/document.h"
 #include "kube/backoff.h"
+#include "kube/object_reader.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 500, SILENCE_S = 90, TELL_EVERY_S = 60, LINE_MAX_BYTES = 8 << 20 };
+enum { PAGE = 500, GONE = 410 /* HTTP's word for it */ };
+#define LIST_NS (60 * NS_PER_S)    /* a page of a list */
+#define SILENCE_NS (90 * NS_PER_S) /* bookmarks come about once a minute */
+#define TELL_NS (60 * NS_PER_S)    /* between two complaints in the log */
+#define STEADY_NS (10 * NS_PER_S)  /* a watch that lasted so long was a good one */
 
 struct watch {
     struct kube_client *client;
     struct loop *loop;
     struct log *log;
     enum kube_kind kind;
-    char *base; /* the collection's path, up to where options follow */
+    char *base; /* the collection's path and selector, up to where options follow */
     watch_cb cb;
     void *ctx;
-    struct kube_call *call;
-    struct timer *timer;
+    struct timer *timer; /* the next request */
     struct backoff backoff;
-    char *version;              /* resume from here; NULL: list first */
-    char *page;                 /* continue token of the list's next page */
-    struct buf line;            /* the event that is being received */
-    int64_t told_at;            /* monotonic ns of the last complaint in the log */
-    bool listing, broken, gone; /* gone: the server forgot our version */
-    bool busy, freed;           /* in a callback of ours; freed meanwhile */
+    struct kube_call *call;
+    struct object_reader *reader; /* of what call streams */
+    char *version;                /* the watch goes on from here; NULL: list first */
+    char *page;                   /* where the list goes on; NULL: at its beginning */
+    bool listing;                 /* what call does; else it watches */
+    bool gone;                    /* the server has forgotten our version */
+    struct err problem;           /* what an ERROR event said */
+    int64_t asked_at, told_at;    /* monotonic ns; told_at 0: nothing yet */
+    int failures;                 /* in a row */
+    bool busy, freed;             /* inside a callback; watch_free was called in it */
 };
 
-static void ask(struct watch *watch);
-
-static void emit(struct watch *watch, enum watch_event event, struct kube_object *object) {
-    if (!watch->freed)
-        watch->cb(watch->ctx, event, object);
+static int64_t now(const struct watch *watch) {
+    return clock_monotonic(loop_clock(watch->loop));
 }
 
 static void set_text(char **field, const char *text) {
-    char *copy = text && *text ? strdup(text) : NULL;
+    char *copy = text && *text ? strdup(text) : NULL; /* without memory we list again */
     free(*field);
     *field = copy;
 }
 
-static void complain(struct watch *watch, const char *what, const char *why) {
-    int64_t now = clock_monotonic(loop_clock(watch->loop));
-    if (watch->told_at && now - watch->told_at < TELL_EVERY_S * NS_PER_S)
+static void emit(const struct watch *watch, enum watch_event event, struct kube_object *object) {
+    if (!watch->freed)
+        watch->cb(watch->ctx, event, object);
+}
+
+/* What comes */
+
+static void take_listed(void *ctx, struct object_event *event) {
+    emit(ctx, WATCH_OBJECT, &event->object);
+}
+
+static void take_watched(void *ctx, struct object_event *event) {
+    struct watch *watch = ctx;
+    if (!strcmp(event->type, "ERROR")) {
+        watch->gone = event->code == GONE;
+        (void)err_set(&watch->problem, ERR_IO, "%s", event->message);
+        object_reader_stop(watch->reader);
         return;
-    watch->told_at = now;
-    log_event(watch->log, LOG_WARNING, what, "kind", watch->kind == KUBE_JOB ? "Job" : "Pod", "error", why,
-              NULL);
+    }
+    if (event->object.resource_version)
+        set_text(&watch->version, event->object.resource_version);
+    if (!strcmp(event->type, "ADDED") || !strcmp(event->type, "MODIFIED"))
+        emit(watch, WATCH_OBJECT, &event->object);
+    else if (!strcmp(event->type, "DELETED"))
+        emit(watch, WATCH_DELETED, &event->object);
+    if (!watch->failures)
+        return;
+    watch->failures = 0; /* it works again */
+    backoff_reset(&watch->backoff);
 }
 
-static void ask_later(struct watch *watch, bool failed) {
-    const struct random_source *random = loop_random(watch->loop);
-    timer_start(watch->timer, failed ? backoff_next(&watch->backoff, random) : 0);
+/* Then what */
+
+static void drop_call(struct watch *watch) {
+    if (watch->call)
+        kube_cancel(watch->call);
+    watch->call = NULL;
+    object_reader_free(watch->reader);
+    watch->reader = NULL;
 }
 
-static void relist(struct watch *watch) {
-    set_text(&watch->version, NULL);
+static void destroy(struct watch *watch) {
+    drop_call(watch);
+    timer_free(watch->timer);
+    free(watch->version);
+    free(watch->page);
+    free(watch->base);
+    free(watch);
+}
+
+/* Ends every callback of ours: the owner may have let go meanwhile. */
+static void leave(struct watch *watch) {
+    watch->busy = false;
+    if (watch->freed)
+        destroy(watch);
+}
+
+static void complain(struct watch *watch, const char *why) {
+    if (watch->told_at && now(watch) - watch->told_at < TELL_NS)
+        return;
+    watch->told_at = now(watch);
+    log_event(watch->log, LOG_WARNING, "the cluster's objects cannot be watched; trying again", "kind",
+              watch->kind == KUBE_JOB ? "Job" : "Pod", "error", why, NULL);
+}
+
+/* One failure is an ordinary restart on the other side, and so is a version that was forgotten. */
+static void try_again(struct watch *watch, const char *why) {
+    drop_call(watch);
     set_text(&watch->page, NULL);
+    if (watch->gone)
+        set_text(&watch->version, NULL);
+    if (++watch->failures > 1)
+        complain(watch, why);
+    timer_start(watch->timer, backoff_next(&watch->backoff, loop_random(watch->loop)));
 }
 
-/* Items of a list do not say their kind; the parser wants to know it. */
-static int parse_item(const struct watch *watch, const struct doc_node *item, struct kube_object *out) {
-    struct buf text = {0}, whole = {0};
-    int rc = doc_write_json(item, 0, &text, NULL);
-    const char *kind = watch->kind == KUBE_JOB ? "{\"kind\":\"Job\"," : "{\"kind\":\"Pod\",";
-    if (!rc && text.len > 2)
-        rc = buf_puts(&whole, kind) || buf_append(&whole, text.data + 1, text.len - 1) ? ERR_NOMEM : 0;
-    if (!rc)
-        rc = kube_object_parse(whole.data ? whole.data : "", whole.len, out, NULL);
-    buf_free(&text);
-    buf_free(&whole);
-    return rc;
-}
-
-static int take_items(struct watch *watch, const struct doc_node *items) {
-    for (size_t i = 0; i < doc_length(items) && !watch->freed; i++) {
-        struct kube_object object;
-        if (parse_item(watch, doc_item(items, i), &object))
-            return ERR_INVALID;
-        emit(watch, WATCH_OBJECT, &object);
-        kube_object_free(&object);
+static void page_ended(struct watch *watch) {
+    set_text(&watch->page, object_reader_continue(watch->reader));
+    if (!watch->page) {
+        set_text(&watch->version, object_reader_version(watch->reader));
+        emit(watch, WATCH_SYNCED, NULL);
     }
-    return 0;
+    drop_call(watch);
+    timer_start(watch->timer, 0);
 }
 
-/* One page of the list. */
-static int take_page(struct watch *watch, const struct kube_reply *reply) {
-    struct doc *doc = NULL;
-    if (doc_parse_json(reply->body, reply->len, &doc, NULL))
-        return ERR_INVALID;
-    const struct doc_node *root = doc_root(doc);
-    const char *version = doc_string(doc_path(root, "metadata", "resourceVersion", NULL), NULL);
-    int rc = version ? take_items(watch, doc_get(root, "items")) : ERR_INVALID;
-    if (!rc) {
-        set_text(&watch->page, doc_string(doc_path(root, "metadata", "continue", NULL), NULL));
-        if (!watch->page) {
-            set_text(&watch->version, version);
-            emit(watch, WATCH_SYNCED, NULL);
-        }
-    }
-    doc_free(doc);
-    return rc;
-}
-
-static void list_done(struct watch *watch, const struct kube_reply *reply) {
-    int rc = reply->status == 200 ? take_page(watch, reply) : ERR_IO;
-    if (!rc) {
-        backoff_reset(&watch->backoff);
-        ask_later(watch, false);
+/* A server ends each watch after a while, and that is no failure; one that ends it at once is not well. */
+static void watch_ended(struct watch *watch) {
+    if (now(watch) - watch->asked_at < STEADY_NS) {
+        try_again(watch, "the server ends every watch at once");
         return;
     }
-    complain(watch, "the cluster's objects cannot be listed",
-             reply->message[0] ? reply->message : "bad answer");
-    relist(watch);
-    ask_later(watch, true);
-}
-
-static void watch_done(struct watch *watch, const struct kube_reply *reply) {
-    buf_clear(&watch->line); /* an event cut short comes again: the version is that of the last whole one */
-    bool ended_well = reply->status == 200 && !watch->broken;
-    if (watch->gone || reply->status == 410)
-        relist(watch);
-    else if (!ended_well)
-        complain(watch, "the cluster's watch was broken", reply->message[0] ? reply->message : "bad event");
-    ask_later(watch, !ended_well && !watch->gone);
+    watch->failures = 0;
+    backoff_reset(&watch->backoff);
+    drop_call(watch);
+    timer_start(watch->timer, 0);
 }
 
 static void done(void *ctx, const struct kube_reply *reply) {
     struct watch *watch = ctx;
+    struct err err = {0};
     watch->call = NULL;
     watch->busy = true;
-    if (watch->listing)
-        list_done(watch, reply);
+    if (reply->status != 200) {
+        watch->gone = reply->status == GONE;
+        try_again(watch, reply->message);
+    } else if (!watch->listing)
+        watch_ended(watch);
+    else if (object_reader_end(watch->reader, &err))
+        try_again(watch, err.message);
     else
-        watch_done(watch, reply);
-    watch->busy = false;
-    if (watch->freed)
-        watch_free(watch);
-}
-
-static int take_object(struct watch *watch, const char *type, const struct doc_node *node) {
-    struct kube_object object;
-    struct buf text = {0};
-    int rc = doc_write_json(node, 0, &text, NULL);
-    if (!rc)
-        rc = kube_object_parse(text.data, text.len, &object, NULL);
-    buf_free(&text);
-    if (rc)
-        return rc;
-    set_text(&watch->version, object.resource_version);
-    emit(watch, !strcmp(type, "DELETED") ? WATCH_DELETED : WATCH_OBJECT, &object);
-    kube_object_free(&object);
-    return 0;
-}
-
-/* One line of the stream: {"type": …, "object": …}. */
-static int take_event(struct watch *watch, const char *line, size_t len) {
-    struct doc *doc = NULL;
-    if (doc_parse_json(line, len, &doc, NULL))
-        return ERR_INVALID;
-    const struct doc_node *object = doc_get(doc_root(doc), "object");
-    const char *type = doc_string(doc_get(doc_root(doc), "type"), NULL);
-    int rc = type && object ? 0 : ERR_INVALID;
-    if (!rc && !strcmp(type, "BOOKMARK"))
-        set_text(&watch->version, doc_string(doc_path(object, "metadata", "resourceVersion", NULL), NULL));
-    else if (!rc && !strcmp(type, "ERROR")) {
-        watch->gone = doc_integer(doc_get(object, "code"), 0) == 410;
-        rc = ERR_IO;
-    } else if (!rc)
-        rc = take_object(watch, type, object);
-    doc_free(doc);
-    return rc;
-}
-
-static void take_lines(struct watch *watch) {
-    size_t at = 0;
-    const char *end;
-    while (!watch->freed && !watch->broken &&
-           (end = memchr(watch->line.data + at, '\n', watch->line.len - at))) {
-        size_t len = (size_t)(end - (watch->line.data + at));
-        if (len > 0 && take_event(watch, watch->line.data + at, len))
-            watch->broken = true;
-        at += len + 1;
-    }
-    buf_consume(&watch->line, at);
+        page_ended(watch);
+    leave(watch);
 }
 
 static void data(void *ctx, const char *bytes, size_t len) {
     struct watch *watch = ctx;
-    if (watch->broken || watch->freed)
-        return; /* until the call has ended */
+    struct err err = {0};
     watch->busy = true;
-    if (watch->line.len + len > LINE_MAX_BYTES || buf_append(&watch->line, bytes, len))
-        watch->broken = true;
-    else
-        take_lines(watch);
-    watch->busy = false;
-    if (!watch->broken)
-        backoff_reset(&watch->backoff);
-    if (watch->freed)
-        watch_free(watch);
-    else if (watch->broken && watch->call) {
-        struct kube_reply reply = {.status = 200};
-        kube_cancel(watch->call);
-        watch->call = NULL;
-        watch_done(watch, &reply);
-    }
+    int rc = object_reader_feed(watch->reader, bytes, len, &err);
+    if (rc && !watch->freed)
+        try_again(watch, rc == ERR_CANCELED ? watch->problem.message : err.message);
+    leave(watch);
 }
 
-/* The server ends a watch by itself after a while; spread out, so that not all come back at once. */
+/* Asking */
+
+/* The server ends a watch by itself after so long; spread out, so that not all come back at once. */
 static int timeout_seconds(const struct watch *watch) {
     const struct random_source *random = loop_random(watch->loop);
     uint16_t chance = 0;
-    (void)random->fill(random->ctx, &chance, sizeof chance);
+    (void)random->fill(random->ctx, &chance, sizeof chance); /* without it they do come at once */
     return 290 + chance % 300;
 }
 
 static int append_options(const struct watch *watch, struct buf *path) {
     if (watch->version)
-        return buf_printf(path, "watch=1&allowWatchBookmarks=true&timeoutSeconds=%d&resourceVersion=%s",
+        return buf_printf(path, "watch=true&allowWatchBookmarks=true&timeoutSeconds=%d&resourceVersion=%s",
                           timeout_seconds(watch), watch->version);
     int rc = buf_printf(path, "limit=%d", PAGE);
     if (!rc && watch->page)
-        rc = buf_puts(path, "&continue=") || kube_escape(path, watch->page) ? ERR_NOMEM : 0;
-    return rc;
+        rc = buf_puts(path, "&continue=");
+    return rc || !watch->page ? rc : kube_escape(path, watch->page);
 }
 
-static void ask(struct watch *watch) {
-    struct buf path = {0};
-    watch->listing = !watch->version;
-    watch->broken = watch->gone = false;
-    if (watch->listing && !watch->page)
-        emit(watch, WATCH_RELIST, NULL);
-    struct kube_request request = {
-        .lane = watch->listing ? KUBE_OTHER : KUBE_WATCH, .method = "GET", .done = done, .ctx = watch};
-    if (!watch->listing) {
-        request.data = data;
-        request.timeout_ns = 700 * NS_PER_S;
-        request.silence_ns = SILENCE_S * NS_PER_S;
-    }
-    struct err err = {.message = "out of memory"};
-    int rc = buf_puts(&path, watch->base) || append_options(watch, &path) ? ERR_NOMEM : 0;
-    request.path = path.data;
-    if (rc || kube_send(watch->client, &request, &watch->call, &err)) {
-        complain(watch, "the cluster cannot be asked", err.message);
-        ask_later(watch, true);
-    }
-    buf_free(&path);
+static int send_request(struct watch *watch, const char *path, struct err *err) {
+    bool listing = watch->listing = !watch->version;
+    struct kube_request request = {.lane = listing ? KUBE_OTHER : KUBE_WATCH,
+                                   .method = "GET",
+                                   .path = path,
+                                   .timeout_ns = listing ? LIST_NS : 0,
+                                   .silence_ns = listing ? 0 : SILENCE_NS,
+                                   .data = data,
+                                   .done = done,
+                                   .ctx = watch};
+    int rc = object_reader_new(listing ? SHAPE_LIST : SHAPE_EVENTS, watch->kind,
+                               listing ? take_listed : take_watched, watch, &watch->reader, err);
+    return rc ? rc : kube_send(watch->client, &request, &watch->call, err);
 }
 
-static void turn(void *ctx) {
+static void ask(void *ctx) {
     struct watch *watch = ctx;
+    struct buf path = {0};
+    struct err err = {.message = "out of memory"};
     watch->busy = true;
-    ask(watch);
-    watch->busy = false;
-    if (watch->freed)
-        watch_free(watch);
+    watch->gone = false;
+    watch->asked_at = now(watch);
+    if (!watch->version && !watch->page)
+        emit(watch, WATCH_RELIST, NULL);
+    if (!watch->freed && (buf_puts(&path, watch->base) || append_options(watch, &path) ||
+                          send_request(watch, path.data, &err)))
+        try_again(watch, err.message);
+    buf_free(&path);
+    leave(watch);
 }
 
-static char *collection_path(enum kube_kind kind, const char *namespace_, const char *selector) {
-    struct buf path = {0};
-    int rc = buf_puts(&path, kind == KUBE_JOB ? "/apis/batch/v1/" : "/api/v1/");
+static int put_base(struct buf *path, enum kube_kind kind, const char *namespace_, const char *selector) {
+    int rc = buf_puts(path, kind == KUBE_JOB ? "/apis/batch/v1/" : "/api/v1/");
     if (!rc && namespace_)
-        rc = buf_puts(&path, "namespaces/") || kube_escape(&path, namespace_) || buf_puts(&path, "/")
-                 ? ERR_NOMEM
-                 : 0;
+        rc = buf_puts(path, "namespaces/") || kube_escape(path, namespace_) || buf_puts(path, "/");
     if (!rc)
-        rc = buf_puts(&path, kind == KUBE_JOB ? "jobs?labelSelector=" : "pods?labelSelector=");
-    if (!rc)
-        rc = kube_escape(&path, selector) || buf_puts(&path, "&") ? ERR_NOMEM : 0;
-    char *taken = rc ? NULL : buf_take(&path);
-    buf_free(&path);
-    return taken;
+        rc = buf_puts(path, kind == KUBE_JOB ? "jobs?" : "pods?");
+    if (!rc && selector)
+        rc = buf_puts(path, "labelSelector=") || kube_escape(path, selector) || buf_puts(path, "&");
+    return rc;
 }
 
 int watch_start(struct kube_client *client, struct log *log, enum kube_kind kind, const char *namespace_,
                 const char *label_selector, watch_cb cb, void *ctx, struct watch **out, struct err *err) {
+    struct buf base = {0};
     struct watch *watch = calloc(1, sizeof *watch);
     if (!watch)
         return err_set(err, ERR_NOMEM, "out of memory");
@@ -287,9 +245,10 @@ int watch_start(struct kube_client *client, struct log *log, enum kube_kind kind
                             .cb = cb,
                             .ctx = ctx,
                             .backoff = {.first_ns = NS_PER_S / 4, .most_ns = 30 * NS_PER_S}};
-    watch->base = collection_path(kind, namespace_, label_selector);
-    if (!watch->base || timer_new(watch->loop, turn, watch, &watch->timer, err)) {
-        watch_free(watch);
+    if (put_base(&base, kind, namespace_, label_selector) || !(watch->base = buf_take(&base)) ||
+        timer_new(watch->loop, ask, watch, &watch->timer, NULL)) {
+        buf_free(&base);
+        destroy(watch);
         return err_set(err, ERR_NOMEM, "out of memory");
     }
     timer_start(watch->timer, 0);
@@ -300,16 +259,11 @@ int watch_start(struct kube_client *client, struct log *log, enum kube_kind kind
 void watch_free(struct watch *watch) {
     if (!watch)
         return;
-    if (watch->busy) { /* whoever called back to us frees it on the way out */
-        watch->freed = true;
+    if (!watch->busy) {
+        destroy(watch);
         return;
     }
-    if (watch->call)
-        kube_cancel(watch->call);
-    timer_free(watch->timer);
-    buf_free(&watch->line);
-    free(watch->version);
-    free(watch->page);
-    free(watch->base);
-    free(watch);
+    watch->freed = true;
+    if (watch->reader)
+        object_reader_stop(watch->reader);
 }

@@ -18,8 +18,9 @@ typedef void (*watch_cb)(void *ctx, enum watch_event event, struct kube_object *
 
 struct watch;
 
-/* namespace_ NULL: all. A first list without resourceVersion is a quorum read. Errors that last are logged
- * once a minute at most. */
+/* namespace_ NULL: all; label_selector NULL: any. A list without resourceVersion is a quorum read, 500
+ * objects a page. Two failures in a row are logged, once a minute at most. client outlives the watch; cb may
+ * free it. */
 int watch_start(struct kube_client *client, struct log *log, enum kube_kind kind, const char *namespace_,
                 const char *label_selector, watch_cb cb, void *ctx, struct watch **out, struct err *err);
 void watch_free(struct watch *watch);

@@ -1,0 +1,231 @@
+/* List and watch against the fake API server, and how it goes on after every kind of break. */
+#include "kube_fixture.h"
+
+#include "kube/watch.h"
+
+static struct fixture fixture;
+
+/* What the callback saw, as text: "R" relist, "S" synced, "+name:phase" object, "-name" deleted. */
+static struct {
+    struct buf text;
+    struct watch *watch;
+    const char *until; /* stop the loop when the text ends with this */
+    bool free_at_sync;
+} seen;
+
+static void on_event(void *ctx, enum watch_event event, struct kube_object *object) {
+    (void)ctx;
+    int rc = 0;
+    if (event == WATCH_RELIST || event == WATCH_SYNCED)
+        rc = buf_puts(&seen.text, event == WATCH_RELIST ? "R " : "S ");
+    else if (event == WATCH_DELETED)
+        rc = buf_printf(&seen.text, "-%s ", object->name);
+    else
+        rc = buf_printf(&seen.text, "+%s:%s ", object->name, object->phase ? object->phase : "");
+    assert_int_equal(rc, 0);
+    if (event == WATCH_SYNCED && seen.free_at_sync)
+        watch_free(seen.watch);
+    size_t len = seen.until ? strlen(seen.until) : 0;
+    if (seen.until && seen.text.len >= len && !strcmp(seen.text.data + seen.text.len - len, seen.until))
+        loop_stop(fixture.loop);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    memset(&seen, 0, sizeof seen);
+    fixture_open(&fixture, NULL);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    watch_free(seen.watch);
+    buf_free(&seen.text);
+    fixture_close(&fixture);
+    return 0;
+}
+
+static void start(void) {
+    struct err err = {0};
+    assert_int_equal(watch_start(fixture.client, fixture.log, KUBE_POD, "default", "app=x", on_event, NULL,
+                                 &seen.watch, &err),
+                     0);
+}
+
+static void until(const char *end) {
+    seen.until = end;
+    fixture_run(&fixture);
+    seen.until = NULL;
+}
+
+static void make(const char *name) {
+    char text[512];
+    (void)snprintf(
+        text, sizeof text,
+        "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\",\"labels\":{\"app\":\"x\"}},"
+        "\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"x\"}]}}",
+        name);
+    free(fixture_ask(&fixture, "POST", "/api/v1/namespaces/default/pods", text));
+}
+
+static void set_phase(const char *name, const char *phase) {
+    char text[256];
+    (void)snprintf(text, sizeof text, "{\"name\":\"%s\",\"phase\":\"%s\"}", name, phase);
+    fixture_control(&fixture, "pod-phase", text);
+}
+
+static void started_with_one_pod(void) {
+    make("a");
+    start();
+    until("S ");
+    assert_string_equal(seen.text.data, "R +a:Pending S ");
+    fixture_pass(&fixture, 100); /* the watch is open now */
+    buf_clear(&seen.text);
+}
+
+static void objects_come_change_and_go(void **state) {
+    (void)state;
+    started_with_one_pod();
+    make("b");
+    until("+b:Pending ");
+    set_phase("b", "Running");
+    until("+b:Running ");
+    free(fixture_ask(&fixture, "DELETE", "/api/v1/namespaces/default/pods/b?gracePeriodSeconds=0", ""));
+    until("-b ");
+    assert_null(strchr(seen.text.data, 'R') == seen.text.data ? seen.text.data : NULL);
+    assert_int_equal(fixture_count(&fixture, "requests", "\"labelSelector\": \"app=x\""), 2);
+    assert_int_equal(fixture_count(&fixture, "requests", "\"limit\": \"500\""), 1);
+    assert_int_equal(fixture_count(&fixture, "requests", "\"allowWatchBookmarks\": \"true\""), 1);
+}
+
+static void long_lists_come_in_pages(void **state) {
+    (void)state;
+    char name[16];
+    for (int i = 0; i < 501; i++) {
+        (void)snprintf(name, sizeof name, "p%03d", i);
+        make(name);
+    }
+    start();
+    until("S ");
+    assert_non_null(strstr(seen.text.data, "R +p000:"));
+    assert_non_null(strstr(seen.text.data, "+p500:Pending S "));
+    assert_int_equal(fixture_count(&fixture, "requests", "\"continue\": "), 1);
+}
+
+static void expired_page_starts_the_list_anew(void **state) {
+    (void)state;
+    make("a");
+    fixture_fault(&fixture,
+                  "{\"action\":\"answer\",\"status\":410,\"reason\":\"Expired\",\"path\":\"limit\"}");
+    start();
+    until("S ");
+    assert_string_equal(seen.text.data, "R R +a:Pending S ");
+}
+
+/* After each of these the watch goes on where it was: no relist, nothing lost. */
+static void breaks_are_bridged(void **state) {
+    (void)state;
+    static const char *const faults[] = {
+        "{\"action\":\"close\",\"in_flight\":true,\"path\":\"watch=\"}",
+        "{\"action\":\"close\",\"reset\":true,\"in_flight\":true,\"path\":\"watch=\"}",
+        "{\"action\":\"end\",\"in_flight\":true,\"path\":\"watch=\"}",
+        "{\"action\":\"cut-watch-mid-line\",\"in_flight\":true,\"path\":\"watch=\"}",
+        "{\"action\":\"watch-garbage\",\"in_flight\":true,\"path\":\"watch=\"}",
+    };
+    char name[8], end[32];
+    started_with_one_pod();
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        fixture_fault(&fixture, faults[i]);
+        (void)snprintf(name, sizeof name, "b%zu", i);
+        (void)snprintf(end, sizeof end, "+%s:Pending ", name);
+        make(name);
+        until(end);
+        fixture_pass(&fixture, 100);
+    }
+    assert_string_equal(seen.text.data, "+b0:Pending +b1:Pending +b2:Pending +b3:Pending +b4:Pending ");
+    assert_int_equal(fixture_count(&fixture, "requests", "\"limit\": \"500\""), 1);
+}
+
+static void bookmarks_move_the_point_of_return(void **state) {
+    (void)state;
+    started_with_one_pod();
+    free(fixture_ask(&fixture, "POST", "/api/v1/namespaces/default/pods",
+                     "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"other\"},"
+                     "\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"x\"}]}}"));
+    fixture_control(&fixture, "bookmarks", "{}");
+    fixture_pass(&fixture, 100);
+    fixture_fault(&fixture, "{\"action\":\"close\",\"in_flight\":true,\"path\":\"watch=\"}");
+    make("b");
+    until("+b:Pending ");
+    char *text = fixture_ask(&fixture, "GET", "/_test/requests", "");
+    const char *first = strstr(text, "\"resourceVersion\": \""),
+               *second = strstr(first + 1, "\"resourceVersion\": \"");
+    assert_non_null(second);
+    assert_true(strtol(second + 20, NULL, 10) > strtol(first + 20, NULL, 10));
+    free(text);
+}
+
+static void forgotten_versions_relist(void **state) {
+    (void)state;
+    static const char *const ways[] = {"{\"answer\":\"event\"}", "{\"answer\":\"http\"}"};
+    started_with_one_pod();
+    for (size_t i = 0; i < 2; i++) {
+        buf_clear(&seen.text);
+        /* the version that the watch would go on from is forgotten while it is away */
+        fixture_fault(&fixture, "{\"action\":\"delay\",\"seconds\":0.3,\"path\":\"watch=\"}");
+        fixture_fault(&fixture, "{\"action\":\"close\",\"in_flight\":true,\"path\":\"watch=\"}");
+        make(i ? "c" : "b");
+        fixture_control(&fixture, "compact", ways[i]);
+        until("S ");
+        assert_string_equal(seen.text.data,
+                            i ? "R +a:Pending +b:Pending +c:Pending S " : "R +a:Pending +b:Pending S ");
+        fixture_pass(&fixture, 100);
+    }
+}
+
+static void refused_lists_are_tried_again(void **state) {
+    (void)state;
+    make("a");
+    fixture_fault(&fixture, "{\"action\":\"answer\",\"status\":500,\"times\":2,\"path\":\"limit\"}");
+    start();
+    until("S ");
+    assert_string_equal(seen.text.data, "R R R +a:Pending S ");
+}
+
+static void a_list_cut_short_is_no_list(void **state) {
+    (void)state;
+    make("a");
+    fixture_fault(&fixture, "{\"action\":\"cut-body\",\"path\":\"limit\"}");
+    start();
+    until("S ");
+    assert_non_null(strstr(seen.text.data, "R +a:Pending S "));
+    assert_int_equal(fixture_count(&fixture, "requests", "\"limit\": \"500\""), 2);
+}
+
+static void freed_from_its_callback(void **state) {
+    (void)state;
+    make("a");
+    seen.free_at_sync = true;
+    start();
+    until("S ");
+    seen.watch = NULL;
+    make("b");
+    fixture_pass(&fixture, 200);
+    assert_string_equal(seen.text.data, "R +a:Pending S ");
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(objects_come_change_and_go),
+        CASE(long_lists_come_in_pages),
+        CASE(expired_page_starts_the_list_anew),
+        CASE(breaks_are_bridged),
+        CASE(bookmarks_move_the_point_of_return),
+        CASE(forgotten_versions_relist),
+        CASE(refused_lists_are_tried_again),
+        CASE(a_list_cut_short_is_no_list),
+        CASE(freed_from_its_callback),
+    };
+    return cmocka_run_group_tests_name("kube_watch", tests, NULL, NULL);
+}
