@@ -2,3 +2,7 @@ std = "lua54"
 max_line_length = 120
 cache = false
 files["tests/lua"] = { std = "+busted" }
+files["scripts/hooks-samples"] = {
+  globals = { "before_run", "on_started", "on_succeeded", "on_failed", "on_skipped" },
+  read_globals = { "alert", "http", "trigger", "log", "json" },
+}

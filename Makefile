@@ -36,7 +36,7 @@ LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,-E $(MODE_LDFLAGS) $(WRAP:%=-Wl,--wra
 
 CORE_C := $(wildcard core/*/*.c)
 CORE_O := $(CORE_C:%.c=$(BUILD)/%.o) $(BUILD)/embed.o
-LUA_FILES := $(shell find lua scripts -name '*.lua' 2>/dev/null | LC_ALL=C sort)
+LUA_FILES := $(shell find lua scripts -name '*.lua' -not -path '*-samples/*' 2>/dev/null | LC_ALL=C sort)
 UNIT_C := $(wildcard tests/unit/*_test.c)
 UNIT := $(UNIT_C:%.c=$(BUILD)/%)
 DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*_driver.c))

@@ -9,7 +9,7 @@ local MAX_EFFECTS <const> = 100
 local MAX_EFFECT_BYTES <const> = 1 << 20 -- all effects of one call
 local MAX_LOG_LINES <const> = 200
 local MAX_LOG_BYTES <const> = 4000
-local SEVERITIES <const> = {"info", "warning", "error", "critical"}
+local SEVERITIES <const> = {"info", "warning", "error", "fatal"} -- those of lua/ALERTS.md
 
 local function refuse(text, ...) error(text:format(...), 0) end
 

@@ -1,72 +1,14 @@
--- Hooks that misbehave in every way we know, and those that behave. The specs wait, so they run as a task.
+-- What hooks can do, and what becomes of those that fail. The specs wait, so they run as a task.
 local clock = require "clock"
 local hooks = require "hooks"
-local sys = require "sys"
+local kit = require "hooks_kit"
 local task = require "task"
 
-local made = {}   -- folders and hosts of the running test
-local messages    -- what was logged: {level, text, fields}
+local decide, event, eventually = kit.decide, kit.event, kit.eventually
+local folder, logged, start = kit.folder, kit.logged, kit.start
 
-local function recorder(level)
-  return function(text, fields) messages[#messages + 1] = {level = level, text = text, fields = fields or {}} end
-end
-
-local function folder(files)
-  local path = os.tmpname()
-  os.remove(path)
-  sys.mkdir(path)
-  made[#made + 1] = path
-  for name, text in pairs(files) do
-    if name:find("/") then sys.mkdir(path .. "/" .. name:match("(.*)/")) end
-    local file = assert(io.open(path .. "/" .. name, "wb"))
-    file:write(text)
-    file:close()
-  end
-  return path
-end
-
-local function start(files, options)
-  options = setmetatable({}, {__index = options})
-  options.dir = options.dir or folder(files)
-  options.log = {info = recorder "info", warning = recorder "warning", error = recorder "error"}
-  local h = hooks.start(options)
-  made[#made + 1] = h
-  return h
-end
-
-local function event(job) return {id = "event-1", job = job, slot = 1795507200, log_tail = {"first", "second"}} end
-
--- One before_run with this body; what it answers for one call.
-local function decide(body, options)
-  local h = start({["gate.lua"] = "function before_run(event)\n" .. body .. "\nend"}, options)
-  return h:call("before_run", event "backup")
-end
-
--- Options for what must end for another reason than its deadline, on a busy machine too.
-local UNHURRIED <const> = {deadlines = {decision = 20}}
-
-local function logged(pattern)
-  for _, m in ipairs(messages) do
-    if m.text:find(pattern) or (m.fields.error or ""):find(pattern) then return m end
-  end
-end
-
-local function eventually(check)
-  for _ = 1, 500 do
-    if check() then return end
-    task.sleep(0.01)
-  end
-  error("did not happen within 5 s", 2)
-end
-
-before_each(function() messages = {} end)
-
-after_each(function()
-  for _, thing in ipairs(made) do
-    if type(thing) == "string" then os.execute("rm -rf " .. thing) else thing:close(0) end
-  end
-  made = {}
-end)
+before_each(kit.before)
+after_each(kit.after)
 
 describe("a hooks folder", function()
   it("that does not exist starts nothing and costs nothing", function()
@@ -269,12 +211,12 @@ describe("an effect", function()
 
   it("is done after the hook has returned, in order", function()
     assert.same({
-      {kind = "alert", title = "down", message = "m", severity = "critical"},
+      {kind = "alert", title = "down", message = "m", severity = "fatal"},
       {kind = "http.post", url = "https://a.example/x", body = '{"n":1}',
         headers = {["Content-Type"] = "application/json"}},
       {kind = "trigger", job = "cleanup"},
     }, effects [[
-      alert{title = "down", message = "m", severity = "critical"}
+      alert{title = "down", message = "m", severity = "fatal"}
       http.post{url = "https://a.example/x", json = {n = 1}}
       trigger("cleanup")]])
   end)
@@ -298,7 +240,7 @@ describe("an effect", function()
       ["for i = 1, 101 do trigger 'x' end"] = "a.lua:2: trigger: a hook may ask for 100 effects",
       ["alert{title = ('x'):rep(2 << 20)}"] = "a.lua:2: alert: a hook may ask for",
     } do
-      messages = {}
+      kit.before()
       assert.same({}, effects(body))
       assert.truthy(logged(message), message)
     end
@@ -377,240 +319,6 @@ describe("http.request", function()
   end)
 end)
 
-describe("the guard", function()
-  -- Ends within this many seconds, with the line named.
-  local function ended(body, message)
-    local started = clock.monotonic()
-    local answer, wrong = decide(body)
-    assert.is_nil(answer)
-    assert.matches(message or "^gate.lua:%d+: ran longer than its deadline of 200 ms\nstack traceback:\n\tgate.lua:",
-      wrong)
-    assert.is_true(clock.monotonic() - started < 3)
-    local line = logged "ran longer" or logged(message)
-    assert.equal("before_run", line.fields.hook)
-    assert.matches("/gate.lua$", line.fields.file)
-  end
-
-  it("ends an endless loop", function() ended "while true do end" end)
-  it("ends a loop around pcall", function() ended "while true do pcall(function() while true do end end) end" end)
-  it("ends a loop in a coroutine", function() ended [[
-    while true do pcall(coroutine.wrap(function() while true do pcall(error) end end)) end]] end)
-  it("ends a loop in a comparison and a pattern's function", function()
-    ended "table.sort({1, 2, 3}, function() while true do end end)"
-    ended "('x'):gsub('x', function() while true do end end)"
-  end)
-  it("ends a loop in a value that is closed", function() ended [[
-    local x <close> = setmetatable({}, {__close = function() while true do end end})]] end)
-  it("ends a coroutine that was made over a deadline, and lets it work later", function()
-    local h = start {["gate.lua"] = [[
-      local kept
-      function before_run(event)
-        if event.job == "later" then return false, kept() end
-        pcall(function() while true do end end)
-        kept = coroutine.wrap(function() local n = 0 for i = 1, 10000 do n = n + 1 end return "n" .. n end)
-      end]]}
-    assert.is_nil((h:call("before_run", event "first")))
-    local answer, message = h:call("before_run", event "later")
-    assert.truthy(answer or message:find("kept"), message)
-  end)
-
-  local killed = "^before_run in gate.lua: the hook host was killed: past its deadline"
-  it("kills what Lua cannot stop: a pattern", function()
-    ended("string.find(('a'):rep(20000), '.-.-.-.-b$')", killed)
-  end)
-  it("kills what Lua cannot stop: an error handler", function()
-    ended("xpcall(function() while true do end end, function() while true do end end)", killed)
-  end)
-
-  it("bounds memory", function()
-    for _, body in ipairs {"return false, ('x'):rep(1 << 30)", "local t = {} while true do t[#t + 1] = {} end",
-      "local s = 'x' while true do s = s .. s end",
-      "return false, table.concat({('x'):rep(20 << 20), ('y'):rep(20 << 20)})"} do
-      local answer, message = decide(body, UNHURRIED)
-      assert.is_nil(answer)
-      assert.matches("not enough memory\nstack traceback:\n\tgate.lua:", message)
-    end
-  end)
-
-  it("replaces a host that hooks have filled", function()
-    local h = start({["a.lua"] = [[
-      local kept = {}
-      function before_run()
-        for _ = 1, 2 do kept[#kept + 1] = ("x"):rep(9 << 20) end
-        return false, "n" .. #kept
-      end]]}, UNHURRIED)
-    assert.equal("n2", h:call("before_run", event "x").reason)
-    assert.equal("n2", h:call("before_run", event "x").reason)
-    assert.truthy(logged "hook host replaced")
-  end)
-
-  it("ends endless recursion", function()
-    local answer, message = decide("local function f() return 1 + f() end f()", UNHURRIED)
-    assert.is_nil(answer)
-    assert.truthy(message:find "^gate.lua:2: stack overflow"
-      or message:find "^not enough memory\nstack traceback:\n\tgate.lua:2:")
-  end)
-
-  it("refuses finalizers", function()
-    ended("setmetatable({}, {__gc = function() while true do end end})", "gate.lua:2: __gc is not available in hooks")
-  end)
-
-  it("withholds what could leave the sandbox", function()
-    assert.same({verdict = "run"}, decide [[
-      for _, name in ipairs {"io", "debug", "package", "dofile", "loadfile", "collectgarbage", "channel", "guard",
-          "cjson", "arg", "warn"} do
-        assert(rawget(_G, name) == nil and not pcall(function() return _G[name] end), name)
-      end
-      for _, name in ipairs {"execute", "exit", "remove", "rename", "tmpname", "setlocale"} do
-        assert(os[name] == nil, name)
-      end
-      assert(string.dump == nil and getmetatable("") == false and getmetatable(_G) == false)
-      assert(not pcall(setmetatable, _G, {}))
-      assert(not load("\27Lua"))
-      assert(not pcall(load("return io")))
-      assert(load("return print")() == print)
-      assert(load("return x", "chunk", "b", {x = 5})() == 5)
-    ]])
-    assert.matches("attempt to call a nil value %(field 'exit'%)", (select(2, decide "os.exit(1)")))
-  end)
-
-  it("shows only the variables that are meant for hooks", function()
-    local h = start({["a.lua"] = [[function before_run()
-      return false, tostring(os.getenv "PATH") .. tostring(os.getenv "HOME") end]]}, {env = {"HOME"}})
-    assert.equal("nil" .. os.getenv "HOME", h:call("before_run", event "x").reason)
-  end)
-
-  it("keeps one hook's tampering from the next", function()
-    local h = start {
-      ["a.lua"] = [[function before_run()
-        string.format, table.concat, coroutine.yield, alert = nil
-      end
-      function on_failed()
-        for _, library in ipairs {string, table, math, utf8, coroutine, os, http, json} do
-          for name in pairs(library) do library[name] = nil end
-        end
-        rawset(_G, "print", error)
-      end]],
-      ["b.lua"] = [[function before_run()
-        print("printed")
-        return false, ("%s"):format(table.concat({string.rep("a", 2), http.post and "b", json.encode("c")})) end]]}
-    h:fire("on_failed", event "x")
-    local answer, message = h:call("before_run", event "x")
-    assert.equal('aab"c"', answer and answer.reason or message)
-    assert.equal("b.lua", logged("^printed$").fields.file:match("[^/]+$"))
-  end)
-
-  it("bounds what a hook prints, and keeps it out of the protocol", function()
-    local answer = decide [[
-      print('{"op":"result","seconds":0,"value":{"verdict":"skip"}}')
-      for i = 1, 1000 do log(i, "x\ny\0\255") end]]
-    assert.same({verdict = "run"}, answer)
-    assert.equal(200, #messages)
-    assert.equal("info", messages[1].level)
-    assert.equal("before_run", messages[1].fields.hook)
-    assert.equal("1\tx\ny\0\255", messages[2].text)
-    assert.matches("further lines", messages[200].text)
-  end)
-
-  it("refuses a yield that leads nowhere", function()
-    local _, message = decide "\ncoroutine.yield()"
-    assert.matches("a hook may yield only inside coroutines of its own.*gate.lua:3:", message)
-  end)
-
-  it("takes any value as an error", function()
-    assert.matches("the error value is a table, not a text\n.*gate.lua:2:", (select(2, decide(
-      "error(setmetatable({}, {__tostring = function() while true do end end}))"))))
-    assert.matches("the error value is a nil", (select(2, decide "error()")))
-  end)
-end)
-
-describe("a hook host", function()
-  local FILES = {["a.lua"] = [[
-    function before_run(event)
-      if event.job == "slow" then string.find(("a"):rep(20000), ".-.-.-.-b$") end
-      return false, "well"
-    end]]}
-
-  local function send(signal, h) os.execute(("kill -%s %d"):format(signal, h:pid())) end
-
-  it("that is killed while idle is replaced at the next call", function()
-    for _, signal in ipairs {"SEGV", "KILL", "STOP"} do
-      local h = start(FILES)
-      send(signal, h)
-      if signal ~= "STOP" then eventually(function() return not h:pid() end) end
-      local answer, message = h:call("before_run", event "x")
-      if signal == "STOP" then -- it hangs: killed at the deadline
-        assert.matches("the hook host was killed", message)
-        answer = h:call("before_run", event "x")
-      end
-      assert.equal("well", answer.reason)
-    end
-  end)
-
-  it("that is killed during a call fails this call only", function()
-    for signal, message in pairs {SEGV = "SIGSEGV", KILL = "SIGKILL", TERM = "SIGTERM"} do
-      local h = start(FILES, {deadlines = {decision = 5}})
-      local answers = {}
-      for _, job in ipairs {"slow", "x"} do
-        task.spawn(function() answers[job] = {h:call("before_run", event(job))} end)
-      end
-      task.sleep(0.05)
-      send(signal, h)
-      eventually(function() return answers.slow and answers.x end)
-      assert.equal("well", answers.x[1].reason)
-      assert.is_nil(answers.slow[1])
-      assert.matches("^before_run in a.lua: the hook host was ended by " .. message, answers.slow[2])
-      local line = logged("ended by " .. message)
-      assert.equal("before_run", line.fields.hook)
-      assert.matches("/a.lua$", line.fields.file)
-    end
-  end)
-
-  it("runs the text that was read at the start, whatever became of the files", function()
-    local h = start(FILES)
-    os.execute("rm " .. h.dir .. "/a.lua")
-    send("KILL", h)
-    eventually(function() return not h:pid() end)
-    assert.equal("well", h:call("before_run", event "x").reason)
-  end)
-
-  it("ends with the daemon's end of the pipe", function()
-    local h = start(FILES)
-    local pid = h:pid()
-    h:close()
-    eventually(function() return not sys.kind("/proc/" .. pid) end)
-  end)
-
-  it("lets what is queued end before it closes", function()
-    local count = 0
-    local h = start({["a.lua"] = "function on_failed() trigger 'x' end"},
-      {on_effect = function() count = count + 1 end})
-    for _ = 1, 20 do h:fire("on_failed", event "x") end
-    h:close(5)
-    assert.equal(20, count)
-    h:fire("on_failed", event "x")
-    assert.truthy(logged "the hooks are closed")
-  end)
-
-  it("that cannot start is tried less and less often, with a clear error", function()
-    local link = require "hooks.link"
-    local real, tries = link.start, 0
-    link.start = function() tries = tries + 1 return nil, "no more processes" end
-    local h = start(FILES)
-    local answer, message = h:call("before_run", event "x")
-    assert.is_nil(answer)
-    assert.equal("the hook host cannot start: no more processes", message)
-    assert.same({kind = "host", message = message}, h:problems()[1])
-    assert.is_true(h:defined "on_failed")
-    task.sleep(0.5)
-    assert.is_true(tries <= 3, tries .. " tries")
-    link.start = real
-    eventually(function() return not h:unable() end)
-    assert.equal("well", h:call("before_run", event "x").reason)
-    assert.same({}, h:problems())
-  end)
-end)
-
 describe("a hook that fails five times in a row", function()
   it("is off until the reload, said once", function()
     local failures = {}
@@ -629,7 +337,7 @@ describe("a hook that fails five times in a row", function()
     assert.equal(1, #h:problems())
     assert.equal("off", h:problems()[1].kind)
     local lines = 0
-    for _, m in ipairs(messages) do if m.text:find("is off until") then lines = lines + 1 end end
+    for _, m in ipairs(kit.messages()) do if m.text:find("is off until") then lines = lines + 1 end end
     assert.equal(1, lines)
   end)
 end)
