@@ -36,7 +36,7 @@ struct kube_client {
     struct credentials *credentials;
     struct fetch_pool *pools[POOLS];
     struct calls queues[LANES], flying;
-    size_t in_flight[POOLS];
+    size_t in_flight[LANES];
     struct timer *turn; /* looks at the queues on the next turn of the loop */
     int64_t skew;
 };
@@ -47,6 +47,7 @@ static enum pool pool_of(enum kube_lane lane) {
         return POOL_LEASE;
     case KUBE_WATCH:
         return POOL_WATCH;
+    case KUBE_LOG_END:
     case KUBE_LOG:
         return POOL_LOG;
     case KUBE_CREATE:
@@ -78,7 +79,7 @@ static void detach(struct kube_call *call) {
         return;
     }
     TAILQ_REMOVE(&client->flying, call, link);
-    client->in_flight[pool_of(call->request.lane)]--;
+    client->in_flight[call->request.lane]--;
     call->fetch = NULL;
     look_soon(client); /* there is room now */
 }
@@ -243,15 +244,15 @@ static int submit(struct kube_call *call, struct err *err) {
     call->credentials = credentials_generation(client->credentials);
     call->left_at = clock_realtime(loop_clock(client->loop));
     TAILQ_INSERT_TAIL(&client->flying, call, link);
-    client->in_flight[pool_of(call->request.lane)]++;
+    client->in_flight[call->request.lane]++;
     return 0;
 }
 
 static bool has_room(const struct kube_client *client, enum kube_lane lane) {
-    enum pool pool = pool_of(lane);
-    if (pool == POOL_SHARED)
-        return client->in_flight[pool] < MAX_SHARED;
-    return pool != POOL_LOG || client->in_flight[pool] < MAX_LOGS;
+    const size_t *flying = client->in_flight;
+    if (pool_of(lane) == POOL_SHARED)
+        return flying[KUBE_CREATE] + flying[KUBE_DELETE] + flying[KUBE_OTHER] < MAX_SHARED;
+    return pool_of(lane) != POOL_LOG || flying[lane] < MAX_LOGS;
 }
 
 static struct kube_call *next_call(struct kube_client *client) {

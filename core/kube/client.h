@@ -17,8 +17,9 @@
 #include <stdint.h>
 
 /* Lanes in order of priority; LEASE, WATCH and LOG have connections of their own. At most 100 requests of
- * CREATE, DELETE and OTHER together are in flight, at most 50 followed logs. */
-enum kube_lane { KUBE_LEASE, KUBE_CREATE, KUBE_DELETE, KUBE_OTHER, KUBE_WATCH, KUBE_LOG };
+ * CREATE, DELETE and OTHER together are in flight, at most 50 followed logs, and at most 50 last reads of
+ * logs (LOG_END, on the same connections). */
+enum kube_lane { KUBE_LEASE, KUBE_CREATE, KUBE_DELETE, KUBE_OTHER, KUBE_WATCH, KUBE_LOG_END, KUBE_LOG };
 
 struct kube_client;
 struct kube_call;

@@ -7,36 +7,162 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-/* RFC 3339 with nanoseconds, as the kubelet writes it, and a little more. */
-enum { STAMP_MAX = 40, FINISH_S = 10 };
+enum {
+    STAMP_MAX = 40
+}; /* RFC 3339 with nanoseconds, as the kubelet writes it before each line, and a space */
+#define END_NS (10 * NS_PER_S) /* from pod_log_finish to giving up */
 
 struct pod_log {
     struct kube_client *client;
     struct loop *loop;
     char *base; /* path and query, up to what differs from call to call */
-    int64_t since;
     const struct pod_log_events *events;
     void *ctx;
     struct kube_call *call;
     struct timer *timer, *overdue;
     struct backoff backoff;
-    struct buf line;           /* received, not yet handed on */
-    char stamp[STAMP_MAX];     /* of the last line handed on; "" before the first */
-    size_t same;               /* lines handed on that had this stamp */
-    size_t skip;               /* lines with that stamp still to be passed over after a resume */
-    bool in_line;              /* a piece of a long line was handed on: what follows has no stamp */
-    bool passing;              /* that long line is one to pass over */
-    bool finishing, following; /* the container has ended; this call follows */
+    struct err problem; /* why the last call failed */
+    bool finishing;     /* the container has ended */
+    bool following;     /* what call does; else it reads once */
+    bool answered;      /* call has brought something */
     bool over, busy, freed;
-    struct err err; /* why the last call failed */
+    struct buf in; /* received, not yet handed on */
+    /* The line being received. */
+    bool in_line;  /* its stamp has been cut off */
+    bool passing;  /* it was handed on before the connection broke */
+    bool counts;   /* it is of the newest second */
+    size_t offset; /* bytes of it that lie behind us */
+    /* Where to go on. The server knows whole seconds only, so it begins again with the newest line's second,
+     * and what we have had of that is passed over. */
+    int64_t newest; /* unix ns of the newest line; the caller's `since` before the first */
+    size_t count;   /* lines handed on of that second */
+    size_t given;   /* bytes handed on of a line that was cut short behind them */
+    size_t skip;    /* of count: still to be passed over on this connection */
 };
 
-static void ask(struct pod_log *log);
+/* Lines */
 
-static void end(struct pod_log *log, const struct err *err) {
-    if (log->over)
+static int64_t stamp_ns(const char *stamp) {
+    int64_t ns = 0, unit = NS_PER_S / 10;
+    const char *dot = strchr(stamp, '.');
+    for (const char *at = dot ? dot + 1 : ""; *at >= '0' && *at <= '9'; at++, unit /= 10)
+        ns += (*at - '0') * unit;
+    return kube_time(stamp) * NS_PER_S + ns;
+}
+
+/* Lines come in the order of time; a restarted container's are all newer than those of the one before. */
+static void place_line(struct pod_log *log, int64_t at) {
+    log->passing = log->skip > 0 && at <= log->newest;
+    if (log->passing) {
+        log->skip--;
         return;
+    }
+    if (log->skip > 0 || at / NS_PER_S > log->newest / NS_PER_S)
+        log->given = 0; /* the line that was cut short is not here any more */
+    log->skip = 0;
+    if (at / NS_PER_S > log->newest / NS_PER_S)
+        log->count = 0;
+    if (at > log->newest)
+        log->newest = at;
+    log->counts = at / NS_PER_S == log->newest / NS_PER_S;
+}
+
+/* Cuts the stamp off. False: more is needed to tell. What has none is a message of the kubelet's, and part of
+ * the output. */
+static bool begin_line(struct pod_log *log, size_t *at) {
+    const char *text = log->in.data + *at;
+    size_t left = log->in.len - *at, len = left < STAMP_MAX ? left : STAMP_MAX;
+    const char *space = memchr(text, ' ', len), *newline = memchr(text, '\n', len);
+    if (!space && !newline && left < STAMP_MAX)
+        return false;
+    char stamp[STAMP_MAX + 1] = "";
+    if (space && !(newline && newline < space))
+        memcpy(stamp, text, (size_t)(space - text));
+    int64_t ns = stamp_ns(stamp);
+    if (ns > 0)
+        *at += (size_t)(space - text) + 1;
+    place_line(log, ns > 0 ? ns : log->newest);
+    log->in_line = true;
+    log->offset = 0;
+    return true;
+}
+
+static void hand_on(struct pod_log *log, const char *text, size_t len, bool last) {
+    log->offset += len;
+    bool had = log->passing || (log->offset <= log->given && log->given > 0);
+    if (!had && !log->freed && !(last && len == 0 && log->offset > 0)) {
+        log->given = log->offset;
+        backoff_reset(&log->backoff);
+        log->events->line(log->ctx, text, len);
+    }
+    if (!last)
+        return;
+    log->in_line = false;
+    if (log->passing)
+        return;
+    log->count += log->counts;
+    log->given = 0;
+}
+
+/* The most bytes, up to POD_LOG_LINE_MAX, that do not cut a UTF-8 character. */
+static size_t whole_characters(const char *text) {
+    size_t len = POD_LOG_LINE_MAX;
+    while (len > POD_LOG_LINE_MAX - 4 && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--;
+    return ((unsigned char)text[len] & 0xc0) == 0x80 ? POD_LOG_LINE_MAX : len;
+}
+
+static void take_lines(struct pod_log *log) {
+    size_t at = 0;
+    while (!log->freed && at < log->in.len && (log->in_line || begin_line(log, &at))) {
+        const char *text = log->in.data + at;
+        size_t left = log->in.len - at, look = left <= POD_LOG_LINE_MAX ? left : POD_LOG_LINE_MAX + 1;
+        const char *newline = memchr(text, '\n', look);
+        if (!newline && left <= POD_LOG_LINE_MAX)
+            break;
+        size_t len = newline ? (size_t)(newline - text) : whole_characters(text);
+        hand_on(log, text, len, newline != NULL);
+        at += len + (newline ? 1 : 0);
+    }
+    buf_consume(&log->in, at);
+}
+
+/* The connection is over. What it left unfinished comes again on the next one; if there is none, it was the
+ * last line, without a line end. */
+static void drop_rest(struct pod_log *log, bool is_output) {
+    if (is_output && log->in.len > 0 && buf_append(&log->in, "\n", 1) == 0)
+        take_lines(log);
+    buf_clear(&log->in);
+    log->in_line = false;
+}
+
+/* Calls */
+
+static void cancel_call(struct pod_log *log) {
+    if (log->call)
+        kube_cancel(log->call);
+    log->call = NULL;
+}
+
+static void destroy(struct pod_log *log) {
+    cancel_call(log);
+    timer_free(log->timer);
+    timer_free(log->overdue);
+    buf_free(&log->in);
+    free(log->base);
+    free(log);
+}
+
+/* Ends every callback of ours: the owner may have let go meanwhile. */
+static void leave(struct pod_log *log) {
+    log->busy = false;
+    if (log->freed)
+        destroy(log);
+}
+
+static void conclude(struct pod_log *log, const struct err *err) {
     log->over = true;
     timer_stop(log->timer);
     timer_stop(log->overdue);
@@ -44,111 +170,35 @@ static void end(struct pod_log *log, const struct err *err) {
         log->events->done(log->ctx, err);
 }
 
-/* The most bytes, up to limit, that do not cut a UTF-8 character. */
-static size_t whole_characters(const char *text, size_t limit) {
-    size_t len = limit;
-    while (len > limit - 4 && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--;
-    return ((unsigned char)text[len] & 0xc0) == 0x80 ? limit : len;
-}
-
-/* Whether a line with this stamp was handed on before the connection broke. Lines come in the order of time.
- */
-static bool seen(struct pod_log *log, const char *stamp) {
-    int order = log->stamp[0] ? strcmp(stamp, log->stamp) : 1;
-    if (log->skip > 0 && order <= 0) {
-        if (order == 0)
-            log->skip--;
-        return true;
-    }
-    if (order == 0)
-        log->same++;
-    else {
-        (void)snprintf(log->stamp, sizeof log->stamp, "%s", stamp);
-        log->same = 1;
-    }
-    log->skip = 0;
-    return false;
-}
-
-/* Cuts the stamp off the front of a line; what has none is handed on whole. */
-static void begin_line(struct pod_log *log, const char **text, size_t *len) {
-    const char *space = memchr(*text, ' ', *len < STAMP_MAX ? *len : STAMP_MAX);
-    char stamp[STAMP_MAX] = "";
-    log->passing = false;
-    if (!space)
-        return;
-    size_t stamp_len = (size_t)(space - *text);
-    if (stamp_len >= sizeof stamp || stamp_len < 20)
-        return;
-    memcpy(stamp, *text, stamp_len);
-    *text += stamp_len + 1;
-    *len -= stamp_len + 1;
-    log->passing = seen(log, stamp);
-}
-
-static void hand_on(struct pod_log *log, const char *text, size_t len, bool last) {
-    if (!log->in_line)
-        begin_line(log, &text, &len);
-    if (!log->passing && !log->freed && !(log->in_line && last && len == 0))
-        log->events->line(log->ctx, text, len);
-    log->in_line = !last;
-}
-
-static void take_lines(struct pod_log *log) {
-    size_t at = 0;
-    while (!log->freed && at < log->line.len) {
-        const char *text = log->line.data + at;
-        size_t left = log->line.len - at;
-        size_t limit = POD_LOG_LINE_MAX + (log->in_line ? 0 : STAMP_MAX);
-        const char *newline = memchr(text, '\n', left < limit ? left : limit);
-        if (!newline && left <= limit)
-            break;
-        size_t len = newline ? (size_t)(newline - text) : whole_characters(text, limit - STAMP_MAX);
-        hand_on(log, text, len, newline != NULL);
-        at += len + (newline ? 1 : 0);
-    }
-    buf_consume(&log->line, at);
-}
-
 static void data(void *ctx, const char *bytes, size_t len) {
     struct pod_log *log = ctx;
-    log->busy = true;
-    if (!buf_append(&log->line, bytes, len))
+    log->busy = log->answered = true;
+    if (!buf_append(&log->in, bytes, len))
         take_lines(log);
-    log->busy = false;
-    if (log->freed)
-        pod_log_free(log);
-}
-
-/* The stream ended. What is left without a line end is a line too, if it was the end of the output. */
-static void flush(struct pod_log *log, bool complete) {
-    if (complete && log->line.len > 0)
-        hand_on(log, log->line.data, log->line.len, true);
-    buf_clear(&log->line);
-    log->in_line = false;
-}
-
-static void ended(struct pod_log *log, const struct kube_reply *reply) {
-    bool whole = reply->status == 200;
-    flush(log, whole && log->finishing && !log->following);
-    if (whole && log->finishing && !log->following) {
-        end(log, NULL);
-        return;
-    }
-    if (whole)
-        backoff_reset(&log->backoff);
-    else
-        (void)err_set(&log->err, ERR_IO, "%s", reply->message[0] ? reply->message : "the connection broke");
-    if (reply->status == 404 && log->finishing) {
-        end(log, &log->err); /* the Pod is gone, and its output with it */
-        return;
-    }
-    /* A follow that ended well may have ended too early: the last word is a plain read, after the finish. */
-    if (whole && !log->finishing)
+    else { /* out of memory: they come again */
+        cancel_call(log);
+        drop_rest(log, false);
         timer_start(log->timer, NS_PER_S);
+    }
+    leave(log);
+}
+
+/* A follow that ended well is no proof that all was read: the server ends it the same way when it loses the
+ * node. So the last word has a plain read that began after the container's end. */
+static void ended(struct pod_log *log, const struct kube_reply *reply) {
+    bool well = reply->status == 200;
+    bool is_all = well && log->finishing && !log->following;
+    drop_rest(log, is_all);
+    if (!well)
+        (void)err_set(&log->problem, ERR_IO, "%s", reply->message);
+    if (is_all)
+        conclude(log, NULL);
+    else if (log->finishing && reply->status == 404)
+        conclude(log, &log->problem); /* the Pod is gone, and its output with it */
+    else if (log->finishing && well)
+        timer_start(log->timer, 0);
     else
-        timer_start(log->timer, whole ? 0 : backoff_next(&log->backoff, loop_random(log->loop)));
+        timer_start(log->timer, backoff_next(&log->backoff, loop_random(log->loop)));
 }
 
 static void done(void *ctx, const struct kube_reply *reply) {
@@ -156,87 +206,77 @@ static void done(void *ctx, const struct kube_reply *reply) {
     log->call = NULL;
     log->busy = true;
     ended(log, reply);
-    log->busy = false;
-    if (log->freed)
-        pod_log_free(log);
+    leave(log);
 }
 
-static int append_options(struct pod_log *log, struct buf *path) {
-    int rc = log->following ? buf_puts(path, "&follow=true") : 0;
-    if (!rc && log->stamp[0])
-        rc = buf_puts(path, "&sinceTime=") || kube_escape(path, log->stamp) ? ERR_NOMEM : 0;
-    else if (!rc && log->since > 0) {
-        int64_t age = clock_seconds(loop_clock(log->loop)) - log->since;
-        rc = buf_printf(path, "&sinceSeconds=%lld", (long long)(age > 0 ? age + 1 : 1));
-    }
-    return rc;
+static int append_since(const struct pod_log *log, struct buf *path) {
+    time_t seconds = (time_t)(log->newest / NS_PER_S);
+    char text[64];
+    struct tm tm;
+    if (log->newest == 0)
+        return 0;
+    (void)gmtime_r(&seconds, &tm);
+    (void)strftime(text, sizeof text, "&sinceTime=%Y-%m-%dT%H:%M:%SZ", &tm);
+    return buf_puts(path, text);
 }
 
-static void ask(struct pod_log *log) {
+static void ask(void *ctx) {
+    struct pod_log *log = ctx;
     struct buf path = {0};
     log->following = !log->finishing;
-    log->skip = log->same;
-    int rc = buf_puts(&path, log->base) || append_options(log, &path) ? ERR_NOMEM : 0;
-    struct kube_request request = {.lane = KUBE_LOG,
+    log->answered = false;
+    log->skip = log->count;
+    struct kube_request request = {.lane = log->following ? KUBE_LOG : KUBE_LOG_END,
                                    .method = "GET",
-                                   .path = path.data,
-                                   .timeout_ns = log->following ? INT64_C(86400) * NS_PER_S : 0,
-                                   .done = done,
                                    .data = data,
+                                   .done = done,
                                    .ctx = log};
-    if (rc || kube_send(log->client, &request, &log->call, &log->err))
-        timer_start(log->timer, backoff_next(&log->backoff, loop_random(log->loop)));
+    int rc = buf_puts(&path, log->base) || append_since(log, &path) ||
+             (log->following && buf_puts(&path, "&follow=true"));
+    request.path = path.data;
+    if (rc || kube_send(log->client, &request, &log->call, &log->problem))
+        timer_start(log->timer, NS_PER_S); /* out of memory */
     buf_free(&path);
 }
 
-static void turn(void *ctx) {
+static void give_up(void *ctx) {
     struct pod_log *log = ctx;
-    if (!log->call && !log->over)
-        ask(log);
-}
-
-static void overdue(void *ctx) {
-    struct pod_log *log = ctx;
-    if (log->call)
-        kube_cancel(log->call);
-    log->call = NULL;
     log->busy = true;
-    take_lines(log);
-    flush(log, true);
-    if (!log->err.code)
-        (void)err_set(&log->err, ERR_TIMEOUT, "its end did not come within %d s", FINISH_S);
-    end(log, &log->err);
-    log->busy = false;
-    if (log->freed)
-        pod_log_free(log);
+    cancel_call(log);
+    drop_rest(log, true);
+    if (!log->problem.code)
+        (void)err_set(&log->problem, ERR_TIMEOUT, "its end did not come within %d s",
+                      (int)(END_NS / NS_PER_S));
+    conclude(log, &log->problem);
+    leave(log);
 }
 
-static char *log_path(const char *namespace_, const char *pod, const char *container) {
-    struct buf path = {0};
-    int rc = buf_puts(&path, "/api/v1/namespaces/") || kube_escape(&path, namespace_) ||
-             buf_puts(&path, "/pods/") || kube_escape(&path, pod) ||
-             buf_puts(&path, "/log?timestamps=true&container=") || kube_escape(&path, container);
-    char *taken = rc ? NULL : buf_take(&path);
-    buf_free(&path);
-    return taken;
+/* Life */
+
+static int put_base(struct buf *path, const char *namespace_, const char *pod, const char *container) {
+    return buf_puts(path, "/api/v1/namespaces/") || kube_escape(path, namespace_) ||
+           buf_puts(path, "/pods/") || kube_escape(path, pod) ||
+           buf_puts(path, "/log?timestamps=true&container=") || kube_escape(path, container);
 }
 
 int pod_log_follow(struct kube_client *client, const char *namespace_, const char *pod, const char *container,
                    int64_t since, const struct pod_log_events *events, void *ctx, struct pod_log **out,
                    struct err *err) {
+    struct buf base = {0};
     struct pod_log *log = calloc(1, sizeof *log);
     if (!log)
         return err_set(err, ERR_NOMEM, "out of memory");
     *log = (struct pod_log){.client = client,
                             .loop = kube_client_loop(client),
-                            .since = since,
                             .events = events,
                             .ctx = ctx,
-                            .backoff = {.first_ns = NS_PER_S / 5, .most_ns = 2 * NS_PER_S}};
-    log->base = log_path(namespace_, pod, container);
-    if (!log->base || timer_new(log->loop, turn, log, &log->timer, err) ||
-        timer_new(log->loop, overdue, log, &log->overdue, err)) {
-        pod_log_free(log);
+                            .newest = since * NS_PER_S,
+                            .backoff = {.first_ns = NS_PER_S / 4, .most_ns = 4 * NS_PER_S}};
+    if (put_base(&base, namespace_, pod, container) || !(log->base = buf_take(&base)) ||
+        timer_new(log->loop, ask, log, &log->timer, NULL) ||
+        timer_new(log->loop, give_up, log, &log->overdue, NULL)) {
+        buf_free(&base);
+        destroy(log);
         return err_set(err, ERR_NOMEM, "out of memory");
     }
     timer_start(log->timer, 0);
@@ -248,23 +288,18 @@ void pod_log_finish(struct pod_log *log) {
     if (log->finishing || log->over)
         return;
     log->finishing = true;
-    timer_start(log->overdue, FINISH_S * NS_PER_S);
-    if (!log->call)
-        timer_start(log->timer, 0); /* the last read */
+    timer_start(log->overdue, END_NS);
+    if (log->call && log->answered)
+        return;       /* it is being read, and ends by itself */
+    cancel_call(log); /* it may still wait for its turn */
+    timer_start(log->timer, 0);
 }
 
 void pod_log_free(struct pod_log *log) {
     if (!log)
         return;
-    if (log->busy) { /* whoever called back to us frees it on the way out */
+    if (log->busy)
         log->freed = true;
-        return;
-    }
-    if (log->call)
-        kube_cancel(log->call);
-    timer_free(log->timer);
-    timer_free(log->overdue);
-    buf_free(&log->line);
-    free(log->base);
-    free(log);
+    else
+        destroy(log);
 }
