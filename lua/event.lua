@@ -26,9 +26,17 @@ end
 function event.of_hook(effect, cause)
   return {
     kind = "hook", id = cause.id .. "/" .. effect.title, job = cause.job, namespace = cause.namespace, run = cause.run,
-    slot = cause.slot, slot_time = cause.slot_time, title = effect.title, message = effect.message,
+    slot_time = cause.slot, slot = cause.slot_time, title = effect.title, message = effect.message,
     severity = effect.severity,
   }
+end
+
+-- The same for alerts, whose slot_time is a number and whose slot is its text.
+function event.for_alert(e)
+  local copy = {}
+  for name, value in pairs(e) do copy[name] = value end
+  copy.slot_time, copy.slot = e.slot, e.slot_time
+  return copy
 end
 
 -- Something about the scheduler itself. subject: what it is about, for telling one from another.

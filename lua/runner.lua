@@ -35,7 +35,7 @@ function Runner:tell(hook, kind, run, alert)
   local e = event.of_run(kind, run, self.jobs[run.job])
   if hook then self.hooks:fire(hook, e) end
   if not alert then return self:reported(run) end
-  self.alerts:send(e, function() self:reported(run) end)
+  self.alerts:send(event.for_alert(e), function() self:reported(run) end)
 end
 
 function Runner:reported(run)

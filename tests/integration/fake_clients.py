@@ -101,7 +101,10 @@ class Client2:
         self.h2.end_stream(stream)
 
     def read(self):
-        data = self.socket.recv(65536)
+        try:
+            data = self.socket.recv(65536)
+        except ConnectionError: # the server closed while something of ours was unread
+            data = b""
         if not data:
             self.closed = True
             return

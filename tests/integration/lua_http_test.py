@@ -56,7 +56,7 @@ def _():
 @test("requests of different tasks overlap, and the loop goes on meanwhile")
 def _():
     api = FakeApi()
-    api.fault("delay", path="/version", delay=0.3, times=0)
+    api.fault("delay", path="/version", seconds=0.3, times=0)
     out = run("""
         local left, ticks = 4, 0
         for _ = 1, left do
