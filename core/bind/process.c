@@ -86,16 +86,9 @@ static void unpin_when_over(struct child *child) {
     child->self = LUA_NOREF;
 }
 
-static void unlink_waiter(struct waiter *waiter) {
-    struct waiter **at = &waiter->child->waiters;
-    while (*at != waiter)
-        at = &(*at)->next;
-    *at = waiter->next;
-}
-
+/* For a waiter that is in its child's list no more. */
 static void resume(struct waiter *waiter, int nresults) {
     struct task_wait *wait = waiter->wait;
-    unlink_waiter(waiter);
     timer_free(waiter->timer);
     free(waiter);
     task_wait_resume(wait, nresults);
@@ -104,18 +97,24 @@ static void resume(struct waiter *waiter, int nresults) {
 static void timed_out(void *ctx) {
     struct waiter *waiter = ctx;
     struct child *child = waiter->child;
+    struct waiter **at = &child->waiters;
+    while (*at != waiter)
+        at = &(*at)->next;
+    *at = waiter->next;
     resume(waiter, push_error(task_wait_state(waiter->wait), "timeout"));
     unpin_when_over(child);
 }
 
 /* Resumes one waiter whose time has come; false when there is none. */
 static bool serve_one(struct child *child) {
-    for (struct waiter *at = child->waiters; at; at = at->next) {
-        lua_State *co = task_wait_state(at->wait);
-        int nresults = at->for_line ? push_line(co, child->process) : push_end(co, child->process);
+    for (struct waiter **at = &child->waiters; *at; at = &(*at)->next) {
+        struct waiter *waiter = *at;
+        lua_State *co = task_wait_state(waiter->wait);
+        int nresults = waiter->for_line ? push_line(co, child->process) : push_end(co, child->process);
         if (nresults == 0)
             continue;
-        resume(at, nresults); /* runs Lua: the list may be another one now */
+        *at = waiter->next;
+        resume(waiter, nresults); /* runs Lua: the list may be another one now */
         return true;
     }
     return false;
@@ -208,7 +207,7 @@ static int l_gc(lua_State *L) {
     struct child *child = check_child(L);
     while (child->waiters) { /* only when the whole state ends: a waiting task keeps us alive */
         struct waiter *waiter = child->waiters;
-        unlink_waiter(waiter);
+        child->waiters = waiter->next;
         timer_free(waiter->timer);
         task_wait_free(waiter->wait);
         free(waiter);
