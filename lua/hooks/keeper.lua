@@ -8,6 +8,7 @@ local keeper = {}
 keeper.__index = keeper
 
 local MAX_BACK_OFF <const> = 30 -- seconds
+local CLOSED <const> = "the hooks are closed"
 
 -- options: sources, files (folder.read's), path(file) for messages, env, load_seconds, log;
 -- on_loaded(file, hook names), on_problem(file, message): what came of each file, at the first start only.
@@ -82,7 +83,10 @@ function keeper:start()
     if not host then return self:start_failed(message) end
     local ok
     ok, message = self:load_all(host)
-    if ok then
+    if self.closed then
+      host:kill()
+      return nil, CLOSED
+    elseif ok then
       self.failures, self.loaded, self.host = 0, true, host
       return host
     end
@@ -92,6 +96,7 @@ end
 
 -- The host that runs, or a new one; nil and why there is none.
 function keeper:get()
+  if self.closed then return nil, CLOSED end
   if self.host and self.host.alive then return self.host end
   if clock.monotonic() < self.start_again then return nil, self.start_error end
   return self:start()
@@ -104,7 +109,9 @@ function keeper:replace(item)
   self.host:kill()
 end
 
+-- Ends the host; there is no other one afterwards.
 function keeper:close()
+  self.closed = true
   if self.host then self.host:kill() end
 end
 

@@ -76,6 +76,16 @@ describe("a hook host", function()
     assert.truthy(logged "the hooks are closed")
   end)
 
+  it("does not come back for what is still queued when it is closed", function()
+    local h = start({["a.lua"] = "function on_failed() while true do end end"}, {deadlines = {event = 5}})
+    for _ = 1, 3 do h:fire("on_failed", event "x") end
+    h:close(0.05)
+    eventually(function() return h.queue:idle() end)
+    assert.is_nil(h:pid())
+    assert.equal(1, h:counters().starts)
+    assert.truthy(logged "ended by SIGKILL")
+  end)
+
   it("that cannot start is tried less and less often, with a clear error", function()
     local link = require "hooks.link"
     local real, tries = link.start, 0
