@@ -17,11 +17,9 @@ local function pick(library, names)
   return picked
 end
 
-local function copy(library, except)
+local function copy(library)
   local copied = {}
-  for name, value in pairs(library) do
-    if name ~= except then copied[name] = value end
-  end
+  for name, value in pairs(library) do copied[name] = value end
   return copied
 end
 
@@ -88,7 +86,9 @@ Box.__index = Box
 function sandbox.new(sources, hook_names, api)
   local is_hook = {}
   for _, name in ipairs(hook_names) do is_hook[name] = true end
-  getmetatable("").__metatable = false -- the strings' metatable is everybody's
+  -- The strings' metatable and the methods that it gives are everybody's.
+  getmetatable("").__metatable = false
+  string.dump = nil -- luacheck: ignore 122
   return setmetatable({sources = sources, hook_names = hook_names, is_hook = is_hook, api = api, files = {}}, Box)
 end
 
@@ -118,7 +118,7 @@ end
 function Box:environment(file)
   local names = pick(_G, BASE)
   for name, value in pairs(self.api) do names[name] = type(value) == "table" and copy(value) or value end
-  names.string, names.table = copy(string, "dump"), copy(table)
+  names.string, names.table = copy(string), copy(table)
   names.math, names.utf8, names.coroutine = copy(math), copy(utf8), coroutines()
   names.os = pick(os, OS)
   names.setmetatable = set_metatable

@@ -97,7 +97,7 @@ describe("the guard", function()
       for _, name in ipairs {"execute", "exit", "remove", "rename", "tmpname", "setlocale"} do
         assert(os[name] == nil, name)
       end
-      assert(string.dump == nil and getmetatable("") == false and getmetatable(_G) == false)
+      assert(string.dump == nil and ("").dump == nil and getmetatable("") == false and getmetatable(_G) == false)
       assert(not pcall(setmetatable, _G, {}))
       assert(not load("\27Lua"))
       assert(not pcall(load("return io")))

@@ -293,6 +293,27 @@ describe("http.request", function()
     ]]).reason)
   end)
 
+  it("that another hook answers in its place fails, and harms nobody else", function()
+    local h = start({["a.lua"] = [[
+      local waiting
+      function on_failed()
+        waiting = coroutine.running()
+        http.request{url = "http://x/"}
+      end
+      function before_run(event)
+        if event.job == "resume" then coroutine.resume(waiting, {}) else coroutine.close(waiting) end
+        return false, "well"
+      end]]}, {http = {request = function() task.sleep(0.1) return {status = 200, headers = {}, body = ""} end}})
+    for _, job in ipairs {"resume", "close"} do
+      h:fire("on_failed", event "x")
+      assert.equal("well", h:call("before_run", event(job)).reason)
+      assert.equal("well", h:call("before_run", event(job)).reason)
+      eventually(function() return h.queue:idle() end)
+      assert.equal(1, h:counters().starts)
+    end
+    assert.truthy(logged "cannot resume dead coroutine")
+  end)
+
   it("of one hook does not hold up another", function()
     local h = start({["a.lua"] = [[
       function on_failed() http.request{url = "http://x/"} end
