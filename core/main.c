@@ -111,7 +111,8 @@ int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "--hook-host"))
         return hook_host_main(argc, argv);
     struct err err = {0};
-    static struct host host = {.main_ref = LUA_NOREF}; /* static: what the loop still holds at exit is no leak */
+    static struct host host = {.main_ref =
+                                   LUA_NOREF}; /* static: what the loop still holds at exit is no leak */
     struct command command = {0};
     if (parse_command(argc, argv, &command))
         return no_command(&command);

@@ -163,7 +163,8 @@ int registry_start(struct registry *registry, uint64_t id, const char *manifest,
     struct err refused = {0};
     if (registry->executor->ops->start(registry->executor, &spec, run, &refused)) {
         struct result result = {.outcome = OUTCOME_START_FAILED, .exit_code = -1, .reason = "Refused"};
-        (void)snprintf(result.message, sizeof result.message, "%.*s", (int)sizeof result.message - 1, refused.message);
+        (void)snprintf(result.message, sizeof result.message, "%.*s", (int)sizeof result.message - 1,
+                       refused.message);
         finish(registry, run, &result);
     }
     return 0;

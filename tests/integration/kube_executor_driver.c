@@ -1,7 +1,7 @@
 /* Lets a test drive the Kubernetes executor by lines on stdin and read its events as lines on stdout:
  *
- *     start KIND NAMESPACE NAME JOB SLOT DEADLINE PENDING MANIFEST     KIND: pod or job; seconds; JSON to the end
- *     stop NAME | report NAME | discard NAME | fence
+ *     start KIND NAMESPACE NAME JOB SLOT DEADLINE PENDING MANIFEST     KIND: pod or job; seconds; JSON to the
+ * end stop NAME | report NAME | discard NAME | fence
  *
  * The cluster is the one of $KUBECONFIG; arguments: INSTANCE [NAMESPACE...]. Ends with stdin. */
 #include "kube/executor.h"
@@ -139,8 +139,9 @@ int main(int argc, char **argv) {
     struct kube_config *config = NULL;
     struct kube_client *client = NULL;
     uv_pipe_t in;
-    static const struct executor_events events = {on_adopted, on_ready,    on_accepted, on_delayed, on_started,
-                                                  on_line,    on_finished, on_reported, on_gone};
+    static const struct executor_events events = {on_adopted,  on_ready,    on_accepted,
+                                                  on_delayed,  on_started,  on_line,
+                                                  on_finished, on_reported, on_gone};
     struct kube_config_request request = {.getenv = environment};
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc < 2 || loop_new(&clock_system, &random_system, &loop, &err) ||

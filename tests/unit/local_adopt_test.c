@@ -89,6 +89,7 @@ static void survives_the_end_of_the_nursery(void **state) {
     struct seen *before = start(f, "before", "echo up; sleep 0.5; exit 6");
     await(f, before, 'l');
     kill(parent_of(supervisor_of(f, "before")), SIGKILL);
+    spin(f, 300); /* until the daemon knows */
     struct seen *after = start(f, "after", "exit 7");
     await(f, NULL, 'f');
     assert_result(before, OUTCOME_FAILED, 6, "Error");
