@@ -1,6 +1,7 @@
 #include "bind/kube.h"
 
 #include "base/buf.h"
+#include "bind/kube_stream.h"
 #include "bind/task.h"
 
 #include <lauxlib.h>
@@ -206,6 +207,7 @@ int luaopen_ks_kube(lua_State *L) {
     lua_pushliteral(L, "kube.calls");
     lua_call(L, 1, 1); /* the table of the calls on objects; ours join them */
     luaL_setfuncs(L, methods, 0);
+    kube_stream_add_methods(L);
     luaL_newmetatable(L, type_name);
     lua_insert(L, -2);
     lua_setfield(L, -2, "__index");

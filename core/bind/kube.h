@@ -7,7 +7,8 @@
  *   client:request(method, path [, {body=, content_type=, lane=, timeout=}])
  *       -> {status=, body=, reason=, message=}   yields. Always a table; status 0: no answer, see message
  *       lane: "lease", "create", "delete", "other" (the default). timeout: seconds, fractions are fine, 60
- * Calls on objects (client:get, :create, :list, …) are Lua: lua/kube/calls.lua. */
+ * What calls back (client:watch, :follow): bind/kube_stream.h. Calls on objects (client:get, :create, :list,
+ * …) are Lua: lua/kube/calls.lua. */
 #ifndef KS_BIND_KUBE_H
 #define KS_BIND_KUBE_H
 

@@ -3,6 +3,7 @@
 -- own words, or status 0 when there was no answer, or none that can be read (a write may have happened then).
 -- An object, or a call on one, that names no namespace means the client's.
 local json = require "json"
+local task = require "task"
 
 local calls = {}
 
@@ -99,6 +100,36 @@ function calls:list(kind, namespace, options)
     end
   until page and continue == ""
   return items
+end
+
+-- Whether nothing more will be written to the container's log.
+local function has_ended(pod, container)
+  local status = pod.status or {}
+  if status.phase == "Succeeded" or status.phase == "Failed" then return true end
+  for _, each in ipairs(status.containerStatuses or {}) do
+    if each.name == container then
+      return each.state.terminated ~= nil and pod.spec.restartPolicy == "Never"
+    end
+  end
+  return false
+end
+
+-- Finishes the log when its container has ended or is gone.
+local function finish_when_ended(client, log, namespace, pod, container)
+  while not log:is_over() do
+    local object, problem = client:get("Pod", namespace, pod)
+    if object and has_ended(object, container) or problem and problem.status == 404 then return log:finish() end
+    task.sleep(1)
+  end
+end
+
+-- Calls on_line(line) for each line of a container's output, from its first to its end, and waits for that: true, or
+-- nil and a message. The Pod may still have to start.
+function calls:logs(namespace, pod, container, on_line)
+  namespace = namespace or self:namespace()
+  local log = self:follow(namespace, pod, container, on_line)
+  task.spawn(finish_when_ended, self, log, namespace, pod, container)
+  return log:wait()
 end
 
 return calls

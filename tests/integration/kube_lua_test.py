@@ -214,4 +214,63 @@ def _():
     assert len(api.requests("GET", "/version")) >= 3
 
 
+POD = """
+local function pod(name)
+  return {apiVersion = "v1", kind = "Pod", metadata = {name = name, labels = {app = "x"}},
+    spec = {restartPolicy = "Never", containers = json.array{{name = "main", image = "x"}}}}
+end
+"""
+
+
+@test("watch: what there is, then what happens, until stop, also from inside")
+def _():
+    api = FakeApi()
+    out = run(api, POD + """
+        client:create(pod("a"))
+        local watch
+        watch = client:watch("Pod", "default", {selector = "app=x"}, function(event, object)
+          print(event, object and object.name, object and object.phase)
+          if event == "synced" then
+            client:create(pod("b")) -- a handler may wait
+          elseif event == "deleted" then
+            watch:stop()
+          elseif event == "object" and object.name == "b" then
+            client:delete("Pod", nil, "b")
+          end
+        end)
+        task.sleep(0.5)
+        client:create(pod("c"))
+        task.sleep(0.2)
+        print(pcall(client.watch, client, "Secret", nil, nil, print))""")
+    assert out[:4] == [["relist", "nil", "nil"], ["object", "a", "Pending"], ["synced", "nil", "nil"],
+                       ["object", "b", "Pending"]], out
+    assert ["deleted", "b", "Pending"] in out and not any("c" in line for line in out), out
+    assert out[-1][0] == "false" and "Secret" in out[-1][1], out
+
+
+@test("logs: every line, and the end when the container ends")
+def _():
+    api = FakeApi()
+    api.control("hollow", {"run_seconds": 0.3, "log": "one\ntwo"})
+    out = run(api, POD + """
+        client:create(pod("a"))
+        print(client:logs("default", "a", "main", function(line) print("line", line) end))
+        print(client:logs("default", "nobody", "main", print))""")
+    lines = [line[1] for line in out if line[0] == "line"]
+    assert lines == ["one", "two"] and out[-2] == ["true"], out
+    assert out[-1][0] == "nil" and "not found" in out[-1][1], out
+
+
+@test("a script may end with a watch and a log open")
+def _():
+    api = FakeApi()
+    run(api, POD + """
+        client:create(pod("a"))
+        client:watch("Pod", nil, nil, function() end)
+        local log = client:follow("default", "a", "main", print)
+        task.spawn(function() log:wait() end)
+        task.sleep(0.1)
+        return 0""")
+
+
 main()
