@@ -1,0 +1,11 @@
+-- kube-scheduler --help
+print [[
+usage: kube-scheduler [COMMAND] [OPTIONS]
+
+  run                  the daemon (default): runs the jobs of schedule.yml at their slots
+  check [FILE…]        prints every mistake of a schedule, each at its place
+  template JOB         prints the manifest that would be created
+  FILE.lua [ARGS…]     a program of your own on the same modules
+  version
+
+kube-scheduler COMMAND --help tells a command's options.]]
