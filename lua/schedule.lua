@@ -271,6 +271,9 @@ function schedule.load(options)
   return result
 end
 
+-- The keys that a job may have.
+function schedule.keys() return text.keys(job_fields) end
+
 -- A job by name.
 function schedule.find(result, name)
   for _, job in ipairs(result.jobs) do

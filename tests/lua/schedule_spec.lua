@@ -189,3 +189,12 @@ describe("durations", function()
     for _, wrong in ipairs {"", "5", "m", "1.5h", "-1s"} do assert.is_nil((text.duration(wrong))) end
   end)
 end)
+
+describe("SCHEDULE.md", function()
+  it("has a sample without a mistake, and every key", function()
+    local reference = sys.read "lua/SCHEDULE.md"
+    local _, lines = load(reference:match "```yaml\n(.-)```")
+    assert.same({}, lines)
+    for _, key in ipairs(schedule.keys()) do assert.matches("`" .. key .. "`", reference, 1, false) end
+  end)
+end)
