@@ -22,6 +22,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *ctx) {
     fetch->too_long = !streams && len > fetch->max_body - fetch->in.len;
     if (fetch->too_long || buf_append(&fetch->in, bytes, len))
         return 0;
+    fetch_pool_heard(fetch);
     if (fetch->silence)
         timer_start(fetch->silence, fetch->silence_ns);
     if (streams)
@@ -345,6 +346,8 @@ static void finish(struct fetch *fetch) {
                                   .retry_after = retry_after_of(fetch->easy, date),
                                   .date = date,
                                   .sent = sent > 0};
+    if (result.code == ERR_TIMEOUT)
+        fetch_pool_doubt(fetch);
     fetch_pool_remove(fetch); /* first: done may free the pool */
     fetch->done(fetch->ctx, &result);
     release(fetch->pool, fetch);

@@ -8,14 +8,33 @@
 
 struct watched {
     uv_poll_t uv; /* first: the close callback frees the whole */
-    struct fetch_pool *pool;
+    struct channel *channel;
     curl_socket_t fd;
 };
 
-static void act(struct fetch_pool *pool, curl_socket_t fd, int events) {
+static int64_t now(const struct fetch_pool *pool) {
+    return clock_monotonic(loop_clock(pool->loop));
+}
+
+static void collect_finished(struct channel *channel) {
+    int left = 0;
+    CURLMsg *message;
+    while ((message = curl_multi_info_read(channel->multi, &left))) {
+        struct fetch *fetch = NULL;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
+        fetch->finished = true;
+        fetch->code = message->data.result;
+        if (!fetch->code)
+            fetch_pool_heard(fetch);
+        fetch_pool_ready(fetch);
+    }
+}
+
+static void act(struct channel *channel, curl_socket_t fd, int events) {
     int running = 0;
-    (void)curl_multi_socket_action(pool->multi, fd, events, &running);
-    fetch_pool_settle(pool);
+    (void)curl_multi_socket_action(channel->multi, fd, events, &running);
+    collect_finished(channel);
+    fetch_pool_settle(channel->pool); /* may free the channel */
 }
 
 static void socket_ready(uv_poll_t *uv, int status, int events) {
@@ -25,7 +44,7 @@ static void socket_ready(uv_poll_t *uv, int status, int events) {
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
         flags |= CURL_CSELECT_OUT;
-    act(watched->pool, watched->fd, flags);
+    act(watched->channel, watched->fd, flags);
 }
 
 static void timer_due(void *ctx) {
@@ -41,31 +60,31 @@ static void unwatch(struct watched *watched) {
     uv_close((uv_handle_t *)&watched->uv, free_watched);
 }
 
-static struct watched *watch_socket(struct fetch_pool *pool, curl_socket_t fd) {
+static struct watched *watch_socket(struct channel *channel, curl_socket_t fd) {
     struct watched *watched = calloc(1, sizeof *watched);
     if (!watched)
         return NULL;
-    if (uv_poll_init_socket(loop_uv(pool->loop), &watched->uv, fd)) {
+    if (uv_poll_init_socket(loop_uv(channel->pool->loop), &watched->uv, fd)) {
         free(watched);
         return NULL;
     }
-    watched->pool = pool;
+    watched->channel = channel;
     watched->fd = fd;
-    (void)curl_multi_assign(pool->multi, fd, watched);
+    (void)curl_multi_assign(channel->multi, fd, watched);
     return watched;
 }
 
 static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known) {
     (void)easy;
-    struct fetch_pool *pool = ctx;
+    struct channel *channel = ctx;
     struct watched *watched = known;
     if (what == CURL_POLL_REMOVE) {
         if (watched)
             unwatch(watched);
-        (void)curl_multi_assign(pool->multi, fd, NULL);
+        (void)curl_multi_assign(channel->multi, fd, NULL);
         return 0;
     }
-    if (!watched && !(watched = watch_socket(pool, fd)))
+    if (!watched && !(watched = watch_socket(channel, fd)))
         return -1;
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     return uv_poll_start(&watched->uv, events, socket_ready) ? -1 : 0;
@@ -73,31 +92,64 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
 
 static int timeout_changed(CURLM *multi, long ms, void *ctx) {
     (void)multi;
-    struct fetch_pool *pool = ctx;
+    const struct channel *channel = ctx;
     if (ms < 0)
-        timer_stop(pool->timer);
+        timer_stop(channel->timer);
     else
-        timer_start(pool->timer, ms * NS_PER_MS);
+        timer_start(channel->timer, ms * NS_PER_MS);
     return 0;
 }
 
-static int set_up_multi(struct fetch_pool *pool, const struct fetch_pool_options *options) {
-    CURLM *multi = pool->multi = curl_multi_init();
+static int set_up_multi(struct channel *channel) {
+    CURLM *multi = channel->multi = curl_multi_init();
     if (!multi)
         return -1;
     return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket_changed) ||
-           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, pool) ||
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, channel) ||
            curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timeout_changed) ||
-           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, pool) ||
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, channel) ||
            curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX) ||
-           curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, options->max_connections);
+           curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, channel->pool->max_connections);
+}
+
+static void free_channel(struct channel *channel) {
+    (void)curl_multi_cleanup(channel->multi); /* NULL is refused, nothing else */
+    timer_free(channel->timer);
+    free(channel);
+}
+
+static int open_channel(struct fetch_pool *pool) {
+    struct channel *channel = calloc(1, sizeof *channel);
+    if (!channel)
+        return ERR_NOMEM;
+    channel->pool = pool;
+    if (timer_new(pool->loop, timer_due, channel, &channel->timer, NULL) || set_up_multi(channel)) {
+        free_channel(channel);
+        return ERR_NOMEM;
+    }
+    channel->next = pool->channels;
+    if (pool->channels)
+        pool->channels->previous = channel;
+    pool->channels = pool->channel = channel;
+    return 0;
+}
+
+static void close_channel(struct channel *channel) {
+    struct fetch_pool *pool = channel->pool;
+    if (channel->previous)
+        channel->previous->next = channel->next;
+    else
+        pool->channels = channel->next;
+    if (channel->next)
+        channel->next->previous = channel->previous;
+    free_channel(channel);
 }
 
 static void destroy(struct fetch_pool *pool) {
     for (size_t i = 0; i < pool->spare_count; i++)
         curl_easy_cleanup(pool->spare[i]);
-    (void)curl_multi_cleanup(pool->multi); /* NULL is refused, nothing else */
-    timer_free(pool->timer);
+    while (pool->channels)
+        close_channel(pool->channels);
     free(pool->user_agent);
     free(pool);
     curl_global_cleanup(); /* counted by curl */
@@ -111,10 +163,10 @@ int fetch_pool_new(struct loop *loop, const struct fetch_pool_options *options, 
     (void)curl_global_init(CURL_GLOBAL_DEFAULT); /* a failure shows in curl_multi_init */
     pool->loop = loop;
     pool->multiplex = options->multiplex;
+    pool->max_connections = options->max_connections;
     pool->ready_end = &pool->ready;
     pool->user_agent = strdup(options->user_agent ? options->user_agent : "kube-scheduler/" KS_VERSION);
-    if (!pool->user_agent || timer_new(loop, timer_due, pool, &pool->timer, NULL) ||
-        set_up_multi(pool, options)) {
+    if (!pool->user_agent || open_channel(pool)) {
         destroy(pool);
         return err_set(err, ERR_NOMEM, "HTTP client: out of memory");
     }
@@ -147,10 +199,15 @@ void fetch_pool_keep_handle(struct fetch_pool *pool, CURL *easy) {
 }
 
 int fetch_pool_add(struct fetch_pool *pool, struct fetch *fetch, struct err *err) {
-    CURLMcode rc = curl_multi_add_handle(pool->multi, fetch->easy);
+    if (!pool->channel && open_channel(pool))
+        return err_set(err, ERR_NOMEM, "HTTP client: out of memory");
+    CURLMcode rc = curl_multi_add_handle(pool->channel->multi, fetch->easy);
     if (rc)
         return err_set(err, ERR_IO, "HTTP client: %s", curl_multi_strerror(rc));
     fetch->pool = pool;
+    fetch->channel = pool->channel;
+    fetch->channel->users++;
+    fetch->started = now(pool);
     fetch->next = pool->all;
     if (pool->all)
         pool->all->previous = fetch;
@@ -171,7 +228,9 @@ static void forget_ready(struct fetch_pool *pool, const struct fetch *fetch) {
 
 void fetch_pool_remove(struct fetch *fetch) {
     struct fetch_pool *pool = fetch->pool;
-    (void)curl_multi_remove_handle(pool->multi, fetch->easy);
+    (void)curl_multi_remove_handle(fetch->channel->multi, fetch->easy);
+    if (--fetch->channel->users == 0 && fetch->channel != pool->channel)
+        close_channel(fetch->channel);
     if (fetch->previous)
         fetch->previous->next = fetch->next;
     else
@@ -184,6 +243,16 @@ void fetch_pool_remove(struct fetch *fetch) {
         pool->current = NULL;
 }
 
+void fetch_pool_heard(struct fetch *fetch) {
+    fetch->channel->heard = now(fetch->pool);
+}
+
+void fetch_pool_doubt(struct fetch *fetch) {
+    struct fetch_pool *pool = fetch->pool;
+    if (fetch->channel == pool->channel && fetch->channel->heard < fetch->started)
+        pool->channel = NULL;
+}
+
 void fetch_pool_ready(struct fetch *fetch) {
     if (fetch->ready)
         return;
@@ -193,21 +262,8 @@ void fetch_pool_ready(struct fetch *fetch) {
     fetch->pool->ready_end = &fetch->next_ready;
 }
 
-static void collect_finished(struct fetch_pool *pool) {
-    int left = 0;
-    CURLMsg *message;
-    while ((message = curl_multi_info_read(pool->multi, &left))) {
-        struct fetch *fetch = NULL;
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
-        fetch->finished = true;
-        fetch->code = message->data.result;
-        fetch_pool_ready(fetch);
-    }
-}
-
 void fetch_pool_settle(struct fetch_pool *pool) {
     pool->settling = true;
-    collect_finished(pool);
     while (pool->ready) {
         struct fetch *fetch = pool->ready;
         pool->ready = fetch->next_ready;

@@ -430,6 +430,18 @@ static void what_http2_refuses_unread_is_repeated_by_curl(void **state) {
     assert_int_equal(call(create()).status, 201);
 }
 
+/* A server that stands still, or a path to it that swallows everything, behind a proxy that keeps acknowledging. */
+static void after_silence_another_connection_is_tried(void **state) {
+    (void)state;
+    assert_int_equal(call(get(pods)).status, 200);
+    rule("{\"action\":\"freeze\",\"method\":\"GET\",\"path\":\"pods\"}");
+    struct kube_request request = get(pods);
+    request.timeout_ns = 200 * NS_PER_MS;
+    assert_int_equal(call(request).status, 0);
+    request.timeout_ns = 5 * NS_PER_S;
+    assert_int_equal(call(request).status, 200);
+}
+
 static void many_at_once_on_one_connection(void **state) {
     (void)state;
     struct seen seen = {.f = &fixture};
@@ -472,6 +484,7 @@ int main(void) {
         CASE(client_goes_while_its_plugin_runs),
         TLS(client_certificate_over_http2),
         TLS(what_http2_refuses_unread_is_repeated_by_curl),
+        TLS(after_silence_another_connection_is_tried),
         TLS(many_at_once_on_one_connection),
         cmocka_unit_test(escapes),
     };
