@@ -12,7 +12,8 @@
 enum {
     STAMP_MAX = 40
 }; /* RFC 3339 with nanoseconds, as the kubelet writes it before each line, and a space */
-#define END_NS (10 * NS_PER_S) /* from pod_log_finish to giving up */
+#define END_NS (10 * NS_PER_S)  /* from pod_log_finish to giving up */
+#define STILL_NS (2 * NS_PER_S) /* without a byte of a follow whose container has ended */
 
 struct pod_log {
     struct kube_client *client;
@@ -21,7 +22,8 @@ struct pod_log {
     const struct pod_log_events *events;
     void *ctx;
     struct kube_call *call;
-    struct timer *timer, *overdue;
+    struct timer *timer; /* the next call, while there is none; else the end of a follow that stands still */
+    struct timer *overdue;
     struct backoff backoff;
     struct err problem; /* why the last call failed */
     bool finishing;     /* the container has ended */
@@ -173,6 +175,8 @@ static void conclude(struct pod_log *log, const struct err *err) {
 static void data(void *ctx, const char *bytes, size_t len) {
     struct pod_log *log = ctx;
     log->busy = log->answered = true;
+    if (log->finishing && log->following)
+        timer_start(log->timer, STILL_NS);
     if (!buf_append(&log->in, bytes, len))
         take_lines(log);
     else { /* out of memory: they come again */
@@ -223,6 +227,8 @@ static int append_since(const struct pod_log *log, struct buf *path) {
 static void ask(void *ctx) {
     struct pod_log *log = ctx;
     struct buf path = {0};
+    cancel_call(log);
+    drop_rest(log, false);
     log->following = !log->finishing;
     log->answered = false;
     log->skip = log->count;
@@ -289,10 +295,8 @@ void pod_log_finish(struct pod_log *log) {
         return;
     log->finishing = true;
     timer_start(log->overdue, END_NS);
-    if (log->call && log->answered)
-        return;       /* it is being read, and ends by itself */
-    cancel_call(log); /* it may still wait for its turn */
-    timer_start(log->timer, 0);
+    /* What is being read ends by itself, as a rule; what is not may still wait for its turn. */
+    timer_start(log->timer, log->call && log->answered ? STILL_NS : 0);
 }
 
 void pod_log_free(struct pod_log *log) {

@@ -121,6 +121,15 @@ static void try_again(struct watch *watch, const char *why) {
     timer_start(watch->timer, backoff_next(&watch->backoff, loop_random(watch->loop)));
 }
 
+/* Of some JSON that is no list we would conclude that all objects are gone. */
+static int check_page(const struct watch *watch, struct err *err) {
+    int rc = object_reader_end(watch->reader, err);
+    if (!rc && !*object_reader_version(watch->reader))
+        rc = err_set(err, ERR_INVALID,
+                     "what answered is no API server: its list has no metadata.resourceVersion");
+    return rc;
+}
+
 static void page_ended(struct watch *watch) {
     set_text(&watch->page, object_reader_continue(watch->reader));
     if (!watch->page) {
@@ -153,7 +162,7 @@ static void done(void *ctx, const struct kube_reply *reply) {
         try_again(watch, reply->message);
     } else if (!watch->listing)
         watch_ended(watch);
-    else if (object_reader_end(watch->reader, &err))
+    else if (check_page(watch, &err))
         try_again(watch, err.message);
     else
         page_ended(watch);

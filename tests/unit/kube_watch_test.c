@@ -202,6 +202,17 @@ static void a_list_cut_short_is_no_list(void **state) {
     assert_int_equal(fixture_count(&fixture, "requests", "\"limit\": \"500\""), 2);
 }
 
+/* Some proxy's 200 must not look as if all objects were gone, nor be asked again without a pause. */
+static void an_answer_that_is_no_list_is_tried_again(void **state) {
+    (void)state;
+    make("a");
+    fixture_fault(&fixture,
+                  "{\"action\":\"answer\",\"status\":200,\"body\":\"{}\",\"times\":2,\"path\":\"limit\"}");
+    start();
+    until("+a:Pending S ");
+    assert_string_equal(seen.text.data, "R R R +a:Pending S ");
+}
+
 static void freed_from_its_callback(void **state) {
     (void)state;
     make("a");
@@ -225,6 +236,7 @@ int main(void) {
         CASE(forgotten_versions_relist),
         CASE(refused_lists_are_tried_again),
         CASE(a_list_cut_short_is_no_list),
+        CASE(an_answer_that_is_no_list_is_tried_again),
         CASE(freed_from_its_callback),
     };
     return cmocka_run_group_tests_name("kube_watch", tests, NULL, NULL);

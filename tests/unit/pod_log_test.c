@@ -181,6 +181,18 @@ static void the_end_is_read_although_the_follow_broke(void **state) {
     assert_string_equal(seen.text.data, "one|two|");
 }
 
+/* Behind a proxy a follow can stand still for ever; the end is had all the same. */
+static void the_end_is_read_although_the_follow_stands_still(void **state) {
+    (void)state;
+    running();
+    print("a", "one");
+    until("one|");
+    fixture_fault(&fixture, "{\"action\":\"stall\",\"in_flight\":true,\"path\":\"/log\"}");
+    print("a", "two");
+    finished();
+    assert_string_equal(seen.text.data, "one|two|");
+}
+
 static void much_output_arrives_whole(void **state) {
     (void)state;
     struct buf text = {0}, expected = {0};
@@ -328,6 +340,7 @@ int main(void) {
         CASE(not_started_yet),
         CASE(breaks_are_bridged),
         CASE(the_end_is_read_although_the_follow_broke),
+        CASE(the_end_is_read_although_the_follow_stands_still),
         CASE(much_output_arrives_whole),
         CASE(long_lines_come_in_pieces),
         CASE(long_line_cut_short),
