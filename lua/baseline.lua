@@ -2,9 +2,10 @@
 -- never runs past slots, also when it came with a restart (DESIGN decision 2).
 local baseline = {}
 
--- jobs: of schedule.load; known: {job = {fingerprint=, since=}} as an earlier daemon left it. Sets job.baseline
--- and returns what to keep now, and whether that differs from `known`.
-function baseline.apply(jobs, known, now)
+-- jobs: of schedule.load; known: {job = {fingerprint=, since=}} as an earlier daemon left it; whole: the schedule
+-- had no mistake. Sets job.baseline and returns what to keep now, and whether that differs from `known`. While
+-- there is a mistake, a job that is not there may be a job that cannot be read: its baseline stays.
+function baseline.apply(jobs, known, now, whole)
   local keep, changed = {}, false
   for _, job in ipairs(jobs) do
     local old = known[job.name]
@@ -16,7 +17,11 @@ function baseline.apply(jobs, known, now)
     job.baseline = keep[job.name].since
   end
   for name in pairs(known) do
-    changed = changed or keep[name] == nil
+    if keep[name] == nil and not whole then
+      keep[name] = known[name]
+    elseif keep[name] == nil then
+      changed = true
+    end
   end
   return keep, changed
 end

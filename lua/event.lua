@@ -41,8 +41,7 @@ end
 
 -- Something about the scheduler itself. subject: what it is about, for telling one from another.
 function event.of_scheduler(kind, subject, message, more)
-  local e = {kind = kind, id = kind .. "/" .. subject, job = "kube-scheduler", message = message,
-    title = message:match "[^\n]*"}
+  local e = {kind = kind, id = kind .. "/" .. subject, job = "kube-scheduler", message = message}
   for name, value in pairs(more or {}) do e[name] = value end
   return e
 end

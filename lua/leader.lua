@@ -14,7 +14,8 @@ local INTERVAL = 2        -- seconds, client-go's retry period
 local RENEW_DEADLINE = 10 -- seconds without a renewal after which nothing new is decided
 local MAX_SKEW = 5        -- seconds
 
--- options: {state=, registry=, alerts=, jobs=, spec=function(job), open=function: adopts, client=}
+-- options: {state=, registry=, alerts=, jobs=, whole=: the schedule had no mistake,
+-- spec=function(job), open=function: adopts, client=}
 function Leader.new(options) return setmetatable(options, Leader) end
 
 -- Waits until we lead, everything known is adopted and slots are decided.
@@ -22,7 +23,7 @@ function Leader:start()
   local mark, open = self.state:acquire()
   self.leads, self.saved_at = true, clock.monotonic()
   task.spawn(function() self:renew() end)
-  local keep, changed = baseline.apply(self.jobs, self.state:baselines(), clock.now())
+  local keep, changed = baseline.apply(self.jobs, self.state:baselines(), clock.now(), self.whole)
   while changed do
     local saved, message = self.state:save_baselines(keep)
     if saved then break end

@@ -104,7 +104,15 @@ function Runner:manifest(job, run, changes)
   }, changes)
 end
 
+-- An error of ours must not leave the slot undecided, which would hold its job for ever.
 function Runner:on_slot(run)
+  local decided, failure = xpcall(self.decide, debug.traceback, self, run)
+  if decided then return end
+  log.error("the slot could not be decided", fields(run, {error = failure}))
+  self:skip(run, "an error in the scheduler: " .. tostring(failure):match "[^\n]*")
+end
+
+function Runner:decide(run)
   local job = self.jobs[run.job]
   local decision, reason = policy.decide(job, run)
   if decision == "skip" then return self:skip(run, reason) end

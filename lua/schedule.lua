@@ -177,8 +177,7 @@ local function load_job(file, name, raw, result, options)
     local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
     job.manifest = template.read(path, schema.place(file.path, raw, "template"), problems)
   end
-  local metadata = job.manifest and job.manifest.metadata
-  job.namespace = job.namespace or type(metadata) == "table" and metadata.namespace or options.namespace or "default"
+  job.namespace = job.namespace or template.namespace(job.manifest) or options.namespace or "default"
   if job.cron then parse_cron(file, raw, job, name, problems) end
   if problems:errors() > before then
     result.bad[#result.bad + 1] = name

@@ -96,6 +96,20 @@ local function parse(path, text)
   return value, mistake
 end
 
+-- What we add to must be a mapping where it is there at all.
+local function check_metadata(object, file, problems)
+  local metadata = object.metadata
+  if metadata == nil or metadata == json.null then return end
+  if not is_object(metadata) then
+    return problems:error(place(file, object, "metadata"), "'metadata' must be a mapping")
+  end
+  for _, key in ipairs {"labels", "annotations"} do
+    if metadata[key] ~= nil and metadata[key] ~= json.null and not is_object(metadata[key]) then
+      problems:error(place(file, metadata, key), "'%s' must be a mapping", key)
+    end
+  end
+end
+
 -- Reads and checks a template file. Returns the manifest as it stands in the file, or nil; what is wrong is in
 -- problems, at its place in the file. `from` is where schedule.yml names it.
 function template.read(path, from, problems)
@@ -117,12 +131,21 @@ function template.read(path, from, problems)
   local pod_path = manifest.kind == "Job" and {"spec", "template", "spec"} or {"spec"}
   local spec = check_kind(manifest, path, problems) and object_at(manifest, pod_path, path, problems)
   if spec and check_containers(spec, path, problems) then check_restarts(manifest, spec, path, problems) end
+  check_metadata(manifest, path, problems)
+  if spec and manifest.kind == "Job" then check_metadata(manifest.spec.template, path, problems) end
   return problems:errors() == before and manifest or nil
+end
+
+-- The namespace that a manifest names, or nil.
+function template.namespace(manifest)
+  local metadata = manifest and manifest.metadata
+  local namespace = is_object(metadata) and metadata.namespace
+  return type(namespace) == "string" and namespace or nil
 end
 
 local function shallow(object)
   local copy = {}
-  for key, value in pairs(object or {}) do copy[key] = value end
+  for key, value in pairs(is_object(object) and object or {}) do copy[key] = value end
   return json.object(copy)
 end
 
@@ -138,7 +161,7 @@ local function pod_spec(manifest) return manifest.kind == "Job" and manifest.spe
 -- job: {namespace=, image=, args=}.
 function template.prepare(manifest, job)
   local out = json.copy(manifest)
-  out.metadata = shallow(is_object(out.metadata) and out.metadata or nil)
+  out.metadata = shallow(out.metadata)
   out.metadata.name, out.metadata.generateName = nil, nil
   out.metadata.namespace = job.namespace
   local spec = pod_spec(out)
@@ -153,7 +176,7 @@ end
 local function with_environment(container, variables)
   local copy, present = shallow(container), {}
   local list = {}
-  for i, variable in ipairs(container.env or {}) do
+  for i, variable in ipairs(type(container.env) == "table" and container.env or {}) do
     list[i] = variable
     if is_object(variable) and variable.name then present[variable.name] = true end
   end
@@ -184,7 +207,7 @@ local function pod_spec_with(spec, run, changes)
   local variables = variables_of(run, changes.env)
   local function add(container) return with_environment(container, variables) end
   copy.containers = map(spec.containers, add)
-  if spec.initContainers then copy.initContainers = map(spec.initContainers, add) end
+  if type(spec.initContainers) == "table" then copy.initContainers = map(spec.initContainers, add) end
   if changes.args then copy.containers[1].args = json.array(changes.args) end
   return copy
 end

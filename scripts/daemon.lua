@@ -66,7 +66,7 @@ runner:attach(jobs)
 
 -- Lead; then adopt what an earlier daemon left running, and decide slots from its watermark on.
 local lead = leader.new {state = where.state, client = where.client, registry = jobs, alerts = alerts, jobs = plan.jobs,
-  spec = runner.spec, open = function()
+  whole = plan.problems:errors() == 0, spec = runner.spec, open = function()
     task.await(function(resume)
       adopted = resume
       assert(jobs:open())

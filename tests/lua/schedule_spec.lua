@@ -198,3 +198,20 @@ describe("SCHEDULE.md", function()
     for _, key in ipairs(schedule.keys()) do assert.matches("`" .. key .. "`", reference, 1, false) end
   end)
 end)
+
+describe("a template with nothing where something could be", function()
+  it("runs, and one with nonsense there is refused", function()
+    write("odd.yml", "apiVersion: v1\nkind: Pod\nmetadata: {namespace: , labels: }\nspec:\n  initContainers: \n" ..
+      "  containers:\n  - {name: a, env: }\n")
+    local found = problems.new()
+    local manifest = template.read(dir .. "/odd.yml", {file = "s"}, found)
+    assert.same(0, found:errors())
+    assert.is_nil(template.namespace(manifest))
+    local pod = template.render(template.prepare(manifest, {namespace = "ns"}),
+      {job = "a", name = "a-1", instance = "i", slot = 1, attempt = 0, trigger = "schedule"})
+    assert.equal("KUBE_SCHEDULER_JOB", pod.spec.containers[1].env[1].name)
+    write("odd.yml", "apiVersion: v1\nkind: Pod\nmetadata: {labels: [x]}\nspec: {containers: [{name: a}]}\n")
+    assert.is_nil(template.read(dir .. "/odd.yml", {file = "s"}, found))
+    assert.matches("odd.yml:3:20: error: 'labels' must be a mapping", problems.format(found[1]))
+  end)
+end)
