@@ -104,10 +104,16 @@ static void push_container(lua_State *L, const struct kube_container *container)
     lua_setfield(L, -2, "exit_code");
 }
 
+static const char *const kind_names[] = {[KUBE_POD] = "Pod",
+                                         [KUBE_JOB] = "Job",
+                                         [KUBE_CONFIG_MAP] = "ConfigMap",
+                                         [KUBE_LEASE_OBJECT] = "Lease",
+                                         NULL};
+
 static void push_object(lua_State *L, const struct kube_object *object) {
     const struct {
         const char *name, *text;
-    } texts[] = {{"kind", object->kind == KUBE_JOB ? "Job" : "Pod"},
+    } texts[] = {{"kind", kind_names[object->kind]},
                  {"namespace", object->namespace_},
                  {"name", object->name},
                  {"uid", object->uid},
@@ -159,10 +165,8 @@ static void happened(void *ctx, enum watch_event event, struct kube_object *obje
 }
 
 static int l_watch(lua_State *L) {
-    static const char *const kinds[] = {"Pod", "Job", NULL};
-    static const enum kube_kind values[] = {KUBE_POD, KUBE_JOB};
     struct kube_client *client = kube_check_client(L, 1);
-    enum kube_kind kind = values[luaL_checkoption(L, 2, NULL, kinds)];
+    enum kube_kind kind = (enum kube_kind)luaL_checkoption(L, 2, NULL, kind_names);
     const char *namespace_ = luaL_optstring(L, 3, NULL), *selector = NULL;
     lua_settop(L, 5);
     if (!lua_isnil(L, 4)) {

@@ -1,4 +1,4 @@
-/* What we need to know of a Pod or Job, picked from its JSON by SAX without building a tree. Strings are
+/* What we need to know of an object, picked from its JSON by SAX without building a tree. Strings are
  * owned by the object; kube_object_free releases them. */
 #ifndef KS_KUBE_OBJECT_H
 #define KS_KUBE_OBJECT_H
@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum kube_kind { KUBE_POD, KUBE_JOB };
+/* Of the last two only metadata is picked. */
+enum kube_kind { KUBE_POD, KUBE_JOB, KUBE_CONFIG_MAP, KUBE_LEASE_OBJECT };
 enum { KUBE_MAX_CONTAINERS = 16 };
 
 /* One element of status.containerStatuses (or initContainerStatuses, then init is true). */

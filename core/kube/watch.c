@@ -13,6 +13,13 @@ enum { PAGE = 500, GONE = 410 /* HTTP's word for it */ };
 #define TELL_NS (60 * NS_PER_S)    /* between two complaints in the log */
 #define STEADY_NS (10 * NS_PER_S)  /* a watch that lasted so long was a good one */
 
+static const struct {
+    const char *kind, *group, *plural;
+} collections[] = {[KUBE_POD] = {"Pod", "/api/v1/", "pods"},
+                   [KUBE_JOB] = {"Job", "/apis/batch/v1/", "jobs"},
+                   [KUBE_CONFIG_MAP] = {"ConfigMap", "/api/v1/", "configmaps"},
+                   [KUBE_LEASE_OBJECT] = {"Lease", "/apis/coordination.k8s.io/v1/", "leases"}};
+
 struct watch {
     struct kube_client *client;
     struct loop *loop;
@@ -107,7 +114,7 @@ static void complain(struct watch *watch, const char *why) {
         return;
     watch->told_at = now(watch);
     log_event(watch->log, LOG_WARNING, "the cluster's objects cannot be watched; trying again", "kind",
-              watch->kind == KUBE_JOB ? "Job" : "Pod", "error", why, NULL);
+              collections[watch->kind].kind, "error", why, NULL);
 }
 
 /* One failure is an ordinary restart on the other side, and so is a version that was forgotten. */
@@ -231,11 +238,11 @@ static void ask(void *ctx) {
 }
 
 static int put_base(struct buf *path, enum kube_kind kind, const char *namespace_, const char *selector) {
-    int rc = buf_puts(path, kind == KUBE_JOB ? "/apis/batch/v1/" : "/api/v1/");
+    int rc = buf_puts(path, collections[kind].group);
     if (!rc && namespace_)
         rc = buf_puts(path, "namespaces/") || kube_escape(path, namespace_) || buf_puts(path, "/");
     if (!rc)
-        rc = buf_puts(path, kind == KUBE_JOB ? "jobs?" : "pods?");
+        rc = buf_printf(path, "%s?", collections[kind].plural);
     if (!rc && selector)
         rc = buf_puts(path, "labelSelector=") || kube_escape(path, selector) || buf_puts(path, "&");
     return rc;
