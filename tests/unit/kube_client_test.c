@@ -430,7 +430,8 @@ static void what_http2_refuses_unread_is_repeated_by_curl(void **state) {
     assert_int_equal(call(create()).status, 201);
 }
 
-/* A server that stands still, or a path to it that swallows everything, behind a proxy that keeps acknowledging. */
+/* A server that stands still, or a path to it that swallows everything, behind a proxy that keeps
+ * acknowledging. */
 static void after_silence_another_connection_is_tried(void **state) {
     (void)state;
     assert_int_equal(call(get(pods)).status, 200);
