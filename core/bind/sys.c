@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,6 +103,15 @@ static int l_isatty(lua_State *L) {
     return 1;
 }
 
+/* sys.columns(fd) -> how wide the terminal is, or nil when it is none */
+static int l_columns(lua_State *L) {
+    struct winsize size;
+    if (ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) || !size.ws_col)
+        return 0;
+    lua_pushinteger(L, size.ws_col);
+    return 1;
+}
+
 static int l_hostname(lua_State *L) {
     char name[HOST_NAME_MAX + 1] = "localhost";
     (void)gethostname(name, sizeof name);
@@ -173,9 +183,9 @@ static int l_on_signal(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"read", l_read},     {"list", l_list},           {"kind", l_kind}, {"mkdir", l_mkdir},
-    {"isatty", l_isatty}, {"hostname", l_hostname},   {"pid", l_pid},   {"program", l_program},
-    {"random", l_random}, {"on_signal", l_on_signal}, {NULL, NULL}};
+    {"read", l_read},       {"list", l_list},       {"kind", l_kind},           {"mkdir", l_mkdir},
+    {"isatty", l_isatty},   {"columns", l_columns}, {"hostname", l_hostname},   {"pid", l_pid},
+    {"program", l_program}, {"random", l_random},   {"on_signal", l_on_signal}, {NULL, NULL}};
 
 int luaopen_ks_sys(lua_State *L);
 int luaopen_ks_sys(lua_State *L) {
