@@ -5,7 +5,8 @@
  * seen nor are their logs followed. A run with such labels that shows up after `ready` without a start (the
  * late create of an earlier leader) comes as `adopted` too.
  *
- * A run that is ended (stop, pending_timeout) is over when its containers are or its object is gone; what is
+ * A run that is ended (stop, pending_timeout) before its container started is over when the API server has
+ * accepted the deletion; one that had started, when its containers have ended or its object is gone. What is
  * still there 60 s after its grace period is lost: its node does not answer. One that succeeded before the
  * deletion reached it has succeeded. */
 #ifndef KS_KUBE_EXECUTOR_H

@@ -29,10 +29,13 @@ static void deleted(void *ctx, const struct kube_reply *reply) {
     if (is_absent(reply)) {
         observe_gone(run, NULL);
     } else if (reply->status >= 200 && reply->status < 300) {
-        run->delete_sent = true; /* the watch tells when it is gone */
+        run->delete_sent = true;
         run->tries = 0;
         if (run->state == RUN_FINISHED)
             remove_settle(run);
+        else if (run->state == RUN_ACTIVE && !run->started)
+            observe_finish(run); /* nothing of it runs, nor will: nobody needs to wait for its end */
+        /* else the watch tells when it is over */
     } else if (run->state != RUN_DRAINING) { /* else its timer is in use, and remove_settle comes soon */
         try_again(run, reply->message, reply->retry_after, delete_send);
     }

@@ -147,7 +147,7 @@ def _():
     api, driver = set_up()
     driver.start(pod("a", **{"test/waiting-reason": "ImagePullBackOff"}), pending=2)
     driver.wait_log("^finished a start_failed -1 ImagePullBackOff: container main: scripted")
-    assert not api.objects("pods")
+    wait_for(lambda: not api.objects("pods"), 5, "end of its Pod")
 
 
 @test("a stopped run ends as told when it is gone")
