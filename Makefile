@@ -4,6 +4,7 @@
 #   run       the daemon on schedule.yml.sample, with no cluster
 #   test      unit, Lua and integration tests; SANITIZE=1 with address and undefined behaviour checks
 #   test-cluster   the same daemon on a real Kubernetes (KUBECONFIG, or KUBEBUILDER_ASSETS)
+#   test-chaos     two daemons on a real control plane while everything fails; SECONDS=180 SEED=random JOBS=200
 #   fuzz      each tests/fuzz/FOLDER_fuzz.c on core/FOLDER for FUZZ_SECONDS
 #   libcron   the cron engine alone: build/libcron/libcron.a and include/
 #   bench     timings beside a peer    lint, format    install (PREFIX, DESTDIR)    clean
@@ -42,7 +43,7 @@ UNIT := $(UNIT_C:%.c=$(BUILD)/%)
 DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*_driver.c))
 BINARY := $(BUILD)/kube-scheduler
 
-.PHONY: deps deps-test deps-fuzz deps-lint all run test test-cluster bench lint format install clean libcron fuzz fuzzers
+.PHONY: deps deps-test deps-fuzz deps-lint all run test test-cluster test-chaos bench lint format install clean libcron fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -100,6 +101,10 @@ test: deps-test
 test-cluster: deps-test
 	@$(MAKE) --no-print-directory binary
 	@BUILD=$(BUILD) tests/cluster/run
+
+test-chaos: deps-test
+	@$(MAKE) --no-print-directory binary
+	@BUILD=$(BUILD) tests/chaos/run $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
 
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
