@@ -94,6 +94,7 @@ function Runner.spec(job)
     name = job.name, namespace = job.namespace, schedule = job.schedule, baseline = job.baseline,
     catch_up = job.catch_up, catch_up_max = job.catch_up_max, deadline = job.deadline,
     keep_succeeded = job.history.succeeded, keep_failed = job.history.failed, pending_timeout = job.pending_timeout,
+    main_container = job.main_container,
   }
 end
 

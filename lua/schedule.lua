@@ -41,6 +41,7 @@ local job_fields = with(shared_fields, {
   template = {"string", required = true},
   image = {"string"},
   args = {"strings"},
+  main_container = {"string"},
   description = {"string"},
   start = {"time"},
   ["end"] = {"time"},
@@ -179,6 +180,10 @@ local function load_job(file, name, raw, result, options)
   end
   job.namespace = job.namespace or template.namespace(job.manifest) or options.namespace or "default"
   if job.cron then parse_cron(file, raw, job, name, problems) end
+  if job.main_container and job.manifest and not template.has_container(job.manifest, job.main_container) then
+    problems:error(schema.place(file.path, raw, "main_container"), "the template has no container '%s'",
+      job.main_container)
+  end
   if problems:errors() > before then
     result.bad[#result.bad + 1] = name
     return

@@ -157,8 +157,22 @@ end
 
 local function pod_spec(manifest) return manifest.kind == "Job" and manifest.spec.template.spec or manifest.spec end
 
+function template.has_container(manifest, name)
+  for _, container in ipairs(pod_spec(manifest).containers) do
+    if container.name == name then return true end
+  end
+  return false
+end
+
+-- Said in the object, so that whoever adopts it knows.
+local function mark_main_container(owner, name)
+  owner.metadata = shallow(owner.metadata)
+  owner.metadata.annotations = shallow(owner.metadata.annotations)
+  owner.metadata.annotations["kube-scheduler/main-container"] = name
+end
+
 -- The manifest of every run of a job: image and args put in, restart rules made plain, a name of its own gone.
--- job: {namespace=, image=, args=}.
+-- job: {namespace=, image=, args=, main_container=}.
 function template.prepare(manifest, job)
   local out = json.copy(manifest)
   out.metadata = shallow(out.metadata)
@@ -170,6 +184,10 @@ function template.prepare(manifest, job)
   local first = spec.containers[1]
   if job.image then first.image = job.image end
   if job.args then first.args = job.args end
+  if job.main_container then
+    mark_main_container(out, job.main_container)
+    if out.kind == "Job" then mark_main_container(out.spec.template, job.main_container) end
+  end
   return out
 end
 

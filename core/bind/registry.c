@@ -191,6 +191,13 @@ static const char *required_string(lua_State *L, int index, const char *name) {
     return text;
 }
 
+static const char *optional_string(lua_State *L, int index, const char *name) {
+    lua_getfield(L, index, name);
+    const char *text = luaL_optstring(L, -1, NULL);
+    lua_pop(L, 1); /* the table keeps it */
+    return text;
+}
+
 static int64_t optional_integer(lua_State *L, int index, const char *name, int64_t otherwise) {
     lua_getfield(L, index, name);
     lua_Integer number = luaL_optinteger(L, -1, otherwise);
@@ -252,7 +259,7 @@ static int catch_up_of(lua_State *L, int index) {
 }
 
 /* r:add{name=, namespace=, schedule=, baseline=, catch_up=, catch_up_max=, deadline=, keep_succeeded=,
- * keep_failed=, pending_timeout=}: the schedule is one that cron.parse gave. */
+ * keep_failed=, pending_timeout=, main_container=}: the schedule is one that cron.parse gave. */
 static int l_add(lua_State *L) {
     struct registry_value *value = check(L);
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -270,7 +277,8 @@ static int l_add(lua_State *L) {
                             .deadline = optional_integer(L, 2, "deadline", 300),
                             .keep_succeeded = (size_t)optional_integer(L, 2, "keep_succeeded", 3),
                             .keep_failed = (size_t)optional_integer(L, 2, "keep_failed", 1),
-                            .pending_timeout = optional_integer(L, 2, "pending_timeout", 900)};
+                            .pending_timeout = optional_integer(L, 2, "pending_timeout", 900),
+                            .main_container = optional_string(L, 2, "main_container")};
     struct err err = {0};
     int rc = registry_add(value->registry, &spec, &err);
     if (!rc) { /* the schedule lives as long as the job */

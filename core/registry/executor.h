@@ -48,6 +48,10 @@ struct run_spec {
     enum trigger trigger;
     int64_t start_deadline;  /* creates are tried again until then */
     int64_t pending_timeout; /* seconds from accepted to started; then start_failed, "PendingTimeout" */
+    /* The container whose end is the run's, whatever the others do; NULL: the executor's own rule. The
+     * manifest has it too, as the annotation kube-scheduler/main-container of the object and of a Job's Pods.
+     */
+    const char *main_container;
 };
 
 /* A run that an earlier daemon left. Strings live during the call only. */
@@ -57,8 +61,8 @@ struct adopted_run {
     int64_t slot;
     int attempt;
     enum trigger trigger;
-    bool started;
-    bool finished; /* then result holds */
+    bool started;  /* then result.started holds */
+    bool finished; /* then all of result holds */
     bool reported; /* its outcome was delivered (hooks, alerts) by an earlier daemon */
     struct result result;
 };

@@ -15,6 +15,7 @@ struct job {
     int64_t baseline, deadline, pending_timeout;
     enum catch_up catch_up;
     size_t catch_up_max, keep_succeeded, keep_failed;
+    char *main_container;
     size_t active;    /* runs deciding, submitted, accepted or started */
     struct run *runs; /* newest slot first */
 };

@@ -24,6 +24,7 @@ static void job_free(struct job *job) {
     }
     free(job->name);
     free(job->namespace_);
+    free(job->main_container);
     free(job);
 }
 
@@ -69,19 +70,25 @@ void job_release_if_unused(struct registry *registry, struct job *job) {
     job_free(job);
 }
 
+/* A ghost may have had another. text NULL: none. */
+static int replace_string(char **at, const char *text) {
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        return ERR_NOMEM;
+    free(*at);
+    *at = copy;
+    return 0;
+}
+
 int registry_add(struct registry *registry, const struct job_spec *spec, struct err *err) {
     struct job *job = job_find(registry, spec->name);
     if (job && job->schedule_count > 0)
         return err_set(err, ERR_EXISTS, "job '%s' is already there", spec->name);
     if (!job)
         job = insert(registry, spec->name, spec->namespace_);
-    char *namespace_ = strdup(spec->namespace_);
-    if (!job || !namespace_) {
-        free(namespace_);
+    if (!job || replace_string(&job->namespace_, spec->namespace_) ||
+        replace_string(&job->main_container, spec->main_container))
         return err_set(err, ERR_NOMEM, "out of memory");
-    }
-    free(job->namespace_); /* a ghost may have had another */
-    job->namespace_ = namespace_;
     apply(job, spec);
     int64_t after = job->baseline > registry->scanned ? job->baseline : registry->scanned;
     job->next = cron_set_next(job->schedules, job->schedule_count, after);

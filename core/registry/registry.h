@@ -34,6 +34,7 @@ struct job_spec {
     int64_t deadline;    /* how late a slot may start */
     size_t keep_succeeded, keep_failed;
     int64_t pending_timeout;
+    const char *main_container; /* NULL: as the executor thinks */
 };
 
 enum run_state {

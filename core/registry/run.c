@@ -158,7 +158,8 @@ int registry_start(struct registry *registry, uint64_t id, const char *manifest,
                             .attempt = run->attempt,
                             .trigger = run->trigger,
                             .start_deadline = base + run->job->deadline,
-                            .pending_timeout = run->job->pending_timeout};
+                            .pending_timeout = run->job->pending_timeout,
+                            .main_container = run->job->main_container};
     run_set_state(run, RUN_SUBMITTED);
     struct err refused = {0};
     if (registry->executor->ops->start(registry->executor, &spec, run, &refused)) {

@@ -117,6 +117,16 @@ list: [1]
     assert.not_equal(first, fingerprint("", "@hourly"))
   end)
 
+  it("knows the main container, and marks it in the object and in a Job's Pods", function()
+    local plan, lines = load(SETTINGS .. "a: {cron: '@daily', template: pod.yml, main_container: main}\n" ..
+      "b: {cron: '@daily', template: pod.yml, main_container: sidecar}\n")
+    assert.same({"schedule.yml:3:56: error: the template has no container 'sidecar'"}, lines)
+    assert.equal("main", plan.jobs[1].prepared.metadata.annotations["kube-scheduler/main-container"])
+    write("job.yml", "apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: c}]}}}\n")
+    plan = load(SETTINGS .. "a: {cron: '@daily', template: job.yml, main_container: c}\n")
+    assert.equal("c", plan.jobs[1].prepared.spec.template.metadata.annotations["kube-scheduler/main-container"])
+  end)
+
   it("survives a file that is missing, empty or no mapping", function()
     assert.same(1, schedule.load({dir = dir, name = "none.yml", instance = "t"}).problems:errors())
     assert.same(0, #load("").jobs)
