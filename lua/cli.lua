@@ -96,6 +96,13 @@ function cli.parse(command, words)
   return out
 end
 
+-- The one word that was asked for; or nil and what is wrong. An expression without quotes is many words.
+function cli.one_word(options, what)
+  if #options.words == 1 then return options.words[1] end
+  if #options.words == 0 then return nil, ("%s is missing; an expression stands in quotes"):format(what) end
+  return nil, ("one %s expected, these are %d words; put an expression in quotes"):format(what, #options.words)
+end
+
 function cli.join(...)
   local out = {}
   for _, list in ipairs {...} do table.move(list, 1, #list, #out + 1, out) end
@@ -108,6 +115,16 @@ cli.schedule_options = {
   {name = "schedule-name", value = "FILE", key = "name", help = "schedule file, or a pattern (default: schedule.yml)"},
   {name = "namespace", value = "NS", help = "namespace of jobs that name none"},
   {name = "instance", value = "NAME", help = "which of several schedulers this is (default: kube-scheduler)"},
+}
+
+-- Those that say how an expression is read, and from when on slots are wanted.
+cli.time_options = {
+  {name = "from", value = "TIME", help = "slots after it: RFC 3339, a date, now, +2h, -1d (default: now)"},
+  {name = "timezone", value = "ZONE", help = "of an expression, and of what is printed (default: UTC, a job's own)"},
+  {name = "dialect", value = "D", choices = {"standard", "cronie", "robfig-v1"},
+    help = "of an expression: standard, cronie, robfig-v1 (default: standard)"},
+  {name = "dst", value = "P", choices = {"cronie", "robfig", "skip"},
+    help = "fixed times in gaps and overlaps: cronie, robfig, skip (default: cronie)"},
 }
 
 -- Those of the daemon and of whatever reaches a cluster.

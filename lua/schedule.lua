@@ -43,6 +43,7 @@ local job_fields = with(shared_fields, {
   args = {"strings"},
   main_container = {"string"},
   description = {"string"},
+  expect_duration = {"duration"},
   start = {"time"},
   ["end"] = {"time"},
 })
@@ -107,22 +108,24 @@ local function column_in(file, place, offset)
   return place.column
 end
 
-local function cron_options(job, name)
-  return {
+-- Parses expressions as the job would have them: cron.parse with the job's options.
+function schedule.parse(job, expressions)
+  return cron.parse(expressions, {
     dialect = job.cron_dialect, timezone = job.timezone, dst = job.dst, start = job.start, ["end"] = job["end"],
-    hash_key = job.instance .. "/" .. (job.namespace or "") .. "/" .. name,
-  }
+    hash_key = job.instance .. "/" .. (job.namespace or "") .. "/" .. job.name,
+  })
 end
 
-local function expressions(job) return type(job.cron) == "table" and job.cron or {job.cron} end
+-- A job's expressions as a list.
+function schedule.expressions(job) return type(job.cron) == "table" and job.cron or {job.cron} end
 
-local function parse_cron(file, raw, job, name, problems)
-  local list = expressions(job)
+local function parse_cron(file, raw, job, problems)
+  local list = schedule.expressions(job)
   if #list == 1 and list[1]:match "^%s*$" then
     job.disabled = true
     return true
   end
-  local parsed, mistake = cron.parse(list, cron_options(job, name))
+  local parsed, mistake = schedule.parse(job, list)
   if parsed then
     job.schedule = parsed
     return true
@@ -145,12 +148,14 @@ end
 local function fingerprint(job)
   local parts = {job.cron_dialect, job.timezone, job.dst, tostring(job.start), tostring(job["end"]),
     job.disabled and "off" or "on"}
-  for _, expression in ipairs(expressions(job)) do parts[#parts + 1] = expression end
+  for _, expression in ipairs(schedule.expressions(job)) do parts[#parts + 1] = expression end
   return crypto.sha256(table.concat(parts, "\n")):sub(1, 16)
 end
 
 local function inherit(job, settings, options)
   local from = settings.defaults or {}
+  job.dst_given = (job.dst or from.dst) ~= nil
+  job.dialect_given = (job.cron_dialect or settings.cron_dialect) ~= nil
   for key in pairs(shared_fields) do
     if job[key] == nil then job[key] = from[key] end
     if job[key] == nil then job[key] = defaults[key] end
@@ -171,15 +176,14 @@ local function load_job(file, name, raw, result, options)
   end
   local before = problems:errors()
   local job = schema.check(raw, job_fields, file.path, problems, name .. ".")
-  job.name, job.place = name, place
-  job.dialect_given = job.cron_dialect ~= nil
+  job.name, job.place, job.cron_place = name, place, schema.place(file.path, raw, "cron")
   inherit(job, result.settings, options)
   if job.template then
     local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
     job.manifest = template.read(path, schema.place(file.path, raw, "template"), problems)
   end
   job.namespace = job.namespace or template.namespace(job.manifest) or options.namespace or "default"
-  if job.cron then parse_cron(file, raw, job, name, problems) end
+  if job.cron then parse_cron(file, raw, job, problems) end
   if job.main_container and job.manifest and not template.has_container(job.manifest, job.main_container) then
     problems:error(schema.place(file.path, raw, "main_container"), "the template has no container '%s'",
       job.main_container)
@@ -235,9 +239,8 @@ end
 
 -- Five fields mean another time to the seed's readers. Said once, with both readings.
 local function warn_of_five_fields(result)
-  if result.settings.cron_dialect then return end
   for _, job in ipairs(result.jobs) do
-    local expression = expressions(job)[1]
+    local expression = schedule.expressions(job)[1]
     if job.schedule and not job.dialect_given and select(2, expression:gsub("%S+", "")) == 5 then
       local other = cron.parse(expression, {dialect = "robfig-v1", timezone = job.timezone})
       result.problems:warning(job.place,

@@ -285,10 +285,23 @@ static int l_civil(lua_State *L) {
     return 1;
 }
 
+/* cron.next_change(t, zone) -> the first instant after t at which the zone's offset changes, nil when none
+ * follows; or nil, message */
+static int l_next_change(lua_State *L) {
+    struct err err = {0};
+    struct cron_zone *zone = zone_of(L, luaL_checkstring(L, 2), &err);
+    if (zone)
+        return push_time(L, cron_zone_next_change(zone, luaL_checkinteger(L, 1)));
+    lua_pushnil(L);
+    lua_pushstring(L, err.message);
+    return 2;
+}
+
 static const luaL_Reg methods[] = {
     {"next", l_next},     {"previous", l_previous}, {"between", l_between}, {"describe", l_describe},
     {"effect", l_effect}, {"warnings", l_warnings}, {"zone", l_zone},       {NULL, NULL}};
-static const luaL_Reg functions[] = {{"parse", l_parse}, {"civil", l_civil}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"parse", l_parse}, {"civil", l_civil}, {"next_change", l_next_change}, {NULL, NULL}};
 
 int luaopen_ks_cron(lua_State *L);
 int luaopen_ks_cron(lua_State *L) {

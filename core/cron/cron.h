@@ -66,6 +66,9 @@ struct cron_civil {
 
 void cron_zone_civil(const struct cron_zone *zone, int64_t unix_s, struct cron_civil *out);
 
+/* The first instant after unix_s at which the zone's offset changes; CRON_NEVER when none follows. */
+int64_t cron_zone_next_change(const struct cron_zone *zone, int64_t unix_s);
+
 /* A zeroed struct means: standard dialect, cronie DST policy, UTC, no H, no bounds. */
 struct cron_options {
     enum cron_dialect dialect;

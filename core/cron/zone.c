@@ -191,3 +191,14 @@ void cron_zone_civil(const struct cron_zone *zone, int64_t unix_s, struct cron_c
                                .utc_offset = span.offset,
                                .abbreviation = zone->types[zone->type[span.index]].abbreviation};
 }
+
+int64_t cron_zone_next_change(const struct cron_zone *zone, int64_t unix_s) {
+    struct zone_span span;
+    zone_span_at(zone, unix_s, &span);
+    while (span.end != INT64_MAX) {
+        zone_span_next(zone, &span);
+        if (span.before != span.offset)
+            return span.start;
+    }
+    return CRON_NEVER;
+}

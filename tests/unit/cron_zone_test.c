@@ -31,6 +31,27 @@ static void civil_time_is_that_of_the_zone(void **state) {
     cron_zone_unref(zone);
 }
 
+static void changes_of_the_clock_follow_each_other(void **state) {
+    struct cron_zone *new_york = must_load("America/New_York"), *kolkata = must_load("Asia/Kolkata");
+    struct cron_zone *utc = must_load("UTC"), *london = must_load("Europe/London");
+    (void)state;
+    assert_int_equal(cron_zone_next_change(new_york, instant("2024-03-10T06:59:59Z")),
+                     instant("2024-03-10T07:00:00Z"));
+    assert_int_equal(cron_zone_next_change(new_york, instant("2024-03-10T07:00:00Z")),
+                     instant("2024-11-03T06:00:00Z"));
+    assert_int_equal(cron_zone_next_change(new_york, instant("2500-01-01T00:00:00Z")),
+                     instant("2500-03-14T07:00:00Z"));
+    /* From 1968-10-27 on London called its summer time standard time, and its clocks stayed. */
+    assert_int_equal(cron_zone_next_change(london, instant("1968-10-27T00:00:00Z")),
+                     instant("1971-10-31T02:00:00Z"));
+    assert_int_equal(cron_zone_next_change(kolkata, instant("2024-01-01T00:00:00Z")), CRON_NEVER);
+    assert_int_equal(cron_zone_next_change(utc, 0), CRON_NEVER);
+    cron_zone_unref(new_york);
+    cron_zone_unref(kolkata);
+    cron_zone_unref(london);
+    cron_zone_unref(utc);
+}
+
 struct name_row {
     const char *name;
     int code;
@@ -382,6 +403,7 @@ static void a_huge_file_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(civil_time_is_that_of_the_zone),
+        cmocka_unit_test(changes_of_the_clock_follow_each_other),
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(local_is_the_systems_zone),
         cmocka_unit_test(zones_are_found_in_tzdir),
