@@ -1,5 +1,6 @@
-/* Module executor: executor.kubernetes(client, {instance=, namespaces=}) and executor.processes(store,
- * {state_dir=, working_dir=}). `local` is a word of Lua's own, so the second has another name. */
+/* Module executor: executor.kubernetes(client, {instance=, namespaces=}), executor.processes(store,
+ * {state_dir=, working_dir=}) (`local` is a word of Lua's own), and executor.simulated{duration=}, which runs
+ * nothing. */
 #include "bind/executor.h"
 
 #include "bind/kube.h"
@@ -7,6 +8,7 @@
 #include "bind/store.h"
 #include "kube/executor.h"
 #include "local/executor.h"
+#include "sim/executor.h"
 
 #include <lauxlib.h>
 #include <limits.h>
@@ -18,7 +20,7 @@ enum { MAX_NAMESPACES = 100 };
 
 struct executor_value {
     struct executor *executor;
-    bool kubernetes;
+    bool kubernetes, simulated;
 };
 
 static struct executor_value *check(lua_State *L, int index) {
@@ -105,6 +107,41 @@ static int l_processes(lua_State *L) {
     return 1;
 }
 
+static struct sim_job read_how(lua_State *L, int index) {
+    lua_getfield(L, index, "duration");
+    lua_getfield(L, index, "exit_code");
+    lua_Integer duration = luaL_optinteger(L, -2, 60), code = luaL_optinteger(L, -1, 0);
+    luaL_argcheck(L, duration >= 0 && duration < 1000000000, index,
+                  "duration: seconds from 0 to 1e9 expected");
+    luaL_argcheck(L, code >= 0 && code <= 255, index, "exit_code: 0 to 255 expected");
+    lua_pop(L, 2);
+    return (struct sim_job){.duration = duration, .exit_code = (int)code};
+}
+
+/* executor.simulated{duration = seconds, exit_code = 0}: how all runs go, unless e:say tells otherwise. */
+static int l_simulated(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    struct sim_job how = read_how(L, 1);
+    struct executor_value *value = new_value(L);
+    value->simulated = true;
+    struct err err = {0};
+    if (sim_executor_new(host_of(L)->loop, &how, &value->executor, &err))
+        return luaL_error(L, "%s", err.message);
+    return 1;
+}
+
+/* e:say(job, {duration =, exit_code =}): how the job's runs go that start from now on. */
+static int l_say(lua_State *L) {
+    struct executor_value *value = check(L, 1);
+    const char *job = luaL_checkstring(L, 2);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    luaL_argcheck(L, value->simulated, 1, "a simulated executor expected");
+    struct sim_job how = read_how(L, 3);
+    if (sim_executor_say(value->executor, job, &how))
+        return luaL_error(L, "out of memory");
+    return 0;
+}
+
 /* e:fence_after(seconds of clock.boottime): no create is sent from then on; the lease is over. */
 static int l_fence_after(lua_State *L) {
     struct executor_value *value = check(L, 1);
@@ -121,8 +158,9 @@ static int l_gc(lua_State *L) {
     return 0;
 }
 
-static const luaL_Reg methods[] = {{"fence_after", l_fence_after}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"kubernetes", l_kubernetes}, {"processes", l_processes}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"fence_after", l_fence_after}, {"say", l_say}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"kubernetes", l_kubernetes}, {"processes", l_processes}, {"simulated", l_simulated}, {NULL, NULL}};
 
 int luaopen_ks_executor(lua_State *L);
 int luaopen_ks_executor(lua_State *L) {

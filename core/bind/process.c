@@ -139,7 +139,8 @@ static void error_line(void *ctx, const char *line, size_t len) {
 static int wait_for(lua_State *L, struct child *child, bool for_line, lua_Number seconds) {
     struct task_wait *wait = task_wait_new(L);
     struct waiter *waiter = calloc(1, sizeof *waiter);
-    if (!waiter || (seconds >= 0 && timer_new(host_of(L)->loop, timed_out, waiter, &waiter->timer, NULL))) {
+    if (!waiter ||
+        (seconds >= 0 && timer_new_real(host_of(L)->loop, timed_out, waiter, &waiter->timer, NULL))) {
         free(waiter);
         task_wait_free(wait);
         return luaL_error(L, "out of memory");

@@ -132,7 +132,7 @@ static void wake(void *ctx) {
     task_wait_resume(wait, 0);
 }
 
-/* task.sleep(seconds): fractions are fine. */
+/* task.sleep(seconds) of the loop's clock: fractions are fine. */
 static int l_sleep(lua_State *L) {
     lua_Number seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1, "seconds from 0 to 1e9 expected");
@@ -205,7 +205,7 @@ static int l_await(lua_State *L) {
     *awaiter = (struct awaiter){.values = LUA_NOREF};
     lua_pushcclosure(L, awaiter_resume, 1);
     struct task_wait *wait = task_wait_new(L);
-    if (timer_new(host_of(L)->loop, deliver, awaiter, &awaiter->timer, NULL)) {
+    if (timer_new_real(host_of(L)->loop, deliver, awaiter, &awaiter->timer, NULL)) {
         task_wait_free(wait);
         return luaL_error(L, "out of memory");
     }

@@ -332,7 +332,7 @@ int kube_client_new(struct loop *loop, struct log *log, struct kube_config *conf
         TAILQ_INIT(&client->queues[i]);
     TAILQ_INIT(&client->flying);
     const struct fetch_pool_options options = {.multiplex = true};
-    int rc = timer_new(loop, look, client, &client->turn, err);
+    int rc = timer_new_real(loop, look, client, &client->turn, err);
     if (!rc)
         rc = credentials_new(loop, log, config, look_soon, client, &client->credentials, err);
     for (size_t i = 0; !rc && i < POOLS; i++)

@@ -286,7 +286,7 @@ static void open_handles(struct exec_plugin *plugin) {
 int exec_plugin_run(struct loop *loop, const struct kube_config *config, exec_plugin_cb done, void *ctx,
                     struct exec_plugin **out, struct err *err) {
     struct exec_plugin *plugin = calloc(1, sizeof *plugin);
-    if (!plugin || timer_new(loop, too_late, plugin, &plugin->deadline, NULL)) {
+    if (!plugin || timer_new_real(loop, too_late, plugin, &plugin->deadline, NULL)) {
         free(plugin);
         return err_set(err, ERR_NOMEM, "out of memory");
     }

@@ -1,4 +1,4 @@
-#include "loop/loop.h"
+#include "loop/virtual.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 struct alarm {
-    uv_poll_t uv; /* first: the close callback frees the whole */
+    uv_poll_t uv;            /* first: the close callback frees the whole */
+    struct virtual *virtual; /* whose wake is used instead of fd; NULL: the machine's clock */
+    struct wake wake;
     int fd;
     int64_t due;
     alarm_cb cb;
@@ -42,13 +44,7 @@ static void close_and_free(uv_handle_t *handle) {
     free(alarm);
 }
 
-int alarm_new(struct loop *loop, alarm_cb cb, void *ctx, struct alarm **out, struct err *err) {
-    struct alarm *alarm = calloc(1, sizeof *alarm);
-    if (!alarm)
-        return err_set(err, ERR_NOMEM, "out of memory");
-    alarm->cb = cb;
-    alarm->ctx = ctx;
-    alarm->due = INT64_MAX;
+static int watch_clock(struct loop *loop, struct alarm *alarm, struct err *err) {
     alarm->fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     if (alarm->fd < 0) {
         int code = err_set_errno(err, ERR_IO, errno, "timerfd");
@@ -63,18 +59,45 @@ int alarm_new(struct loop *loop, alarm_cb cb, void *ctx, struct alarm **out, str
         alarm_free(alarm);
         return ERR_IO;
     }
-    *out = alarm;
     return 0;
+}
+
+int alarm_new(struct loop *loop, alarm_cb cb, void *ctx, struct alarm **out, struct err *err) {
+    struct alarm *alarm = calloc(1, sizeof *alarm);
+    if (!alarm)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    alarm->cb = cb;
+    alarm->ctx = ctx;
+    alarm->due = INT64_MAX;
+    alarm->virtual = loop_virtual(loop);
+    alarm->wake = (struct wake){.alarm = true, .cb = cb, .ctx = ctx};
+    int rc = 0;
+    if (!alarm->virtual)
+        rc = watch_clock(loop, alarm, err);
+    else if (wake_reserve(alarm->virtual)) {
+        free(alarm);
+        rc = err_set(err, ERR_NOMEM, "out of memory");
+    }
+    if (!rc)
+        *out = alarm;
+    return rc;
 }
 
 int alarm_set(struct alarm *alarm, int64_t unix_ns, struct err *err) {
     alarm->due = unix_ns;
-    if (arm(alarm) < 0)
+    if (alarm->virtual)
+        wake_set(alarm->virtual, &alarm->wake, virtual_monotonic_of(alarm->virtual, unix_ns));
+    else if (arm(alarm) < 0)
         return err_set_errno(err, ERR_IO, errno, "timerfd_settime");
     return 0;
 }
 
 void alarm_free(struct alarm *alarm) {
-    if (alarm)
+    if (!alarm)
+        return;
+    if (alarm->virtual) {
+        wake_free(alarm->virtual, &alarm->wake);
+        free(alarm);
+    } else
         uv_close((uv_handle_t *)&alarm->uv, close_and_free);
 }

@@ -254,7 +254,7 @@ static int prepare(struct fetch_pool *pool, struct fetch *fetch, const struct fe
     fetch->max_body = request->max_body ? request->max_body : FETCH_MAX_BODY;
     fetch->silence_ns = request->silence_ns;
     if (!fetch->easy || buf_append(&fetch->out, request->body, request->body_len) ||
-        (request->silence_ns && timer_new(pool->loop, fell_silent, fetch, &fetch->silence, NULL)))
+        (request->silence_ns && timer_new_real(pool->loop, fell_silent, fetch, &fetch->silence, NULL)))
         return err_set(err, ERR_NOMEM, "out of memory");
     int rc = set_options(pool, fetch, request, err);
     if (!rc)

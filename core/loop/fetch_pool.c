@@ -123,7 +123,7 @@ static int open_channel(struct fetch_pool *pool) {
     if (!channel)
         return ERR_NOMEM;
     channel->pool = pool;
-    if (timer_new(pool->loop, timer_due, channel, &channel->timer, NULL) || set_up_multi(channel)) {
+    if (timer_new_real(pool->loop, timer_due, channel, &channel->timer, NULL) || set_up_multi(channel)) {
         free_channel(channel);
         return ERR_NOMEM;
     }

@@ -1,11 +1,15 @@
 #include "loop/loop.h"
 
+#include "loop/virtual.h"
+
 #include <stdlib.h>
 
 struct loop {
     uv_loop_t uv;
-    const struct clock *clock;
+    struct clock clock;
     const struct random_source *random;
+    struct virtual *virtual;
+    size_t expected; /* real timers that run, and holds */
 };
 
 int loop_new(const struct clock *clock, const struct random_source *random, struct loop **out,
@@ -13,7 +17,7 @@ int loop_new(const struct clock *clock, const struct random_source *random, stru
     struct loop *loop = calloc(1, sizeof *loop);
     if (!loop)
         return err_set(err, ERR_NOMEM, "out of memory");
-    loop->clock = clock;
+    loop->clock = *clock;
     loop->random = random;
     int rc = uv_loop_init(&loop->uv);
     if (rc) {
@@ -27,6 +31,7 @@ int loop_new(const struct clock *clock, const struct random_source *random, stru
 void loop_free(struct loop *loop) {
     if (!loop)
         return;
+    virtual_free(loop->virtual);
     /* Owners have closed their handles; their close callbacks still have to run. */
     bool more = true;
     while (uv_loop_close(&loop->uv) == UV_EBUSY && more)
@@ -38,7 +43,7 @@ uv_loop_t *loop_uv(struct loop *loop) {
     return &loop->uv;
 }
 const struct clock *loop_clock(const struct loop *loop) {
-    return loop->clock;
+    return &loop->clock;
 }
 const struct random_source *loop_random(const struct loop *loop) {
     return loop->random;
@@ -51,45 +56,22 @@ void loop_stop(struct loop *loop) {
     uv_stop(&loop->uv);
 }
 
-struct timer {
-    uv_timer_t uv; /* first: the close callback frees the whole */
-    timer_cb cb;
-    void *ctx;
-};
-
-static void free_handle(uv_handle_t *handle) {
-    free(handle);
+void loop_hold(struct loop *loop) {
+    loop->expected++;
+}
+void loop_release(struct loop *loop) {
+    loop->expected--;
+}
+bool loop_expects(const struct loop *loop) {
+    return loop->expected > 0;
 }
 
-int timer_new(struct loop *loop, timer_cb cb, void *ctx, struct timer **out, struct err *err) {
-    struct timer *timer = calloc(1, sizeof *timer);
-    if (!timer)
-        return err_set(err, ERR_NOMEM, "out of memory");
-    timer->cb = cb;
-    timer->ctx = ctx;
-    (void)uv_timer_init(&loop->uv, &timer->uv); /* always 0 */
-    *out = timer;
-    return 0;
+struct virtual *loop_virtual(const struct loop *loop) {
+    return loop->virtual;
 }
-
-static void timer_fired(uv_timer_t *uv) {
-    struct timer *timer = (struct timer *)uv;
-    timer->cb(timer->ctx);
-}
-
-void timer_start(struct timer *timer, int64_t delay_ns) {
-    uint64_t ms = delay_ns <= 0 ? 0 : (uint64_t)((delay_ns - 1) / NS_PER_MS + 1);
-    uv_update_time(timer->uv.loop); /* libuv's now may be stale by as long as this turn lasts */
-    (void)uv_timer_start(&timer->uv, timer_fired, ms, 0);
-}
-
-void timer_stop(struct timer *timer) {
-    (void)uv_timer_stop(&timer->uv);
-}
-
-void timer_free(struct timer *timer) {
-    if (timer)
-        uv_close((uv_handle_t *)&timer->uv, free_handle);
+void loop_set_virtual(struct loop *loop, struct virtual *virtual, const struct clock *clock) {
+    loop->virtual = virtual;
+    loop->clock = *clock;
 }
 
 struct loop_signal {
@@ -97,6 +79,10 @@ struct loop_signal {
     loop_signal_cb cb;
     void *ctx;
 };
+
+static void free_handle(uv_handle_t *handle) {
+    free(handle);
+}
 
 static void signal_arrived(uv_signal_t *uv, int signum) {
     struct loop_signal *signal = (struct loop_signal *)uv;

@@ -12,7 +12,7 @@
 
 struct loop;
 
-/* The clock and random source must outlive the loop. */
+/* The clock is copied; what it points to and the random source must outlive the loop. */
 int loop_new(const struct clock *clock, const struct random_source *random, struct loop **out,
              struct err *err);
 void loop_free(struct loop *loop); /* runs the close callbacks that are still due */
@@ -25,11 +25,13 @@ const struct random_source *loop_random(const struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* A one-shot timer on the monotonic clock. The callback may start it again or free it. Resolution: 1 ms,
- * rounded up. */
+/* A one-shot timer on the loop's monotonic clock. The callback may start it again or free it. Resolution: 1
+ * ms, rounded up. The real one goes by the machine's clock, also where the loop's is virtual: for whoever
+ * waits for the world outside. */
 struct timer;
 typedef void (*timer_cb)(void *ctx);
 int timer_new(struct loop *loop, timer_cb cb, void *ctx, struct timer **out, struct err *err);
+int timer_new_real(struct loop *loop, timer_cb cb, void *ctx, struct timer **out, struct err *err);
 void timer_start(struct timer *timer, int64_t delay_ns); /* again: replaces the old delay; <= 0: next turn */
 void timer_stop(struct timer *timer);
 void timer_free(struct timer *timer); /* NULL is fine */
@@ -41,6 +43,17 @@ typedef void (*alarm_cb)(void *ctx);
 int alarm_new(struct loop *loop, alarm_cb cb, void *ctx, struct alarm **out, struct err *err);
 int alarm_set(struct alarm *alarm, int64_t unix_ns, struct err *err); /* INT64_MAX: only clock steps */
 void alarm_free(struct alarm *alarm);                                 /* NULL is fine */
+
+/* Virtual time (loop/virtual.h) stands still while an answer from outside is expected: while a real timer
+ * runs, or between these two. */
+void loop_hold(struct loop *loop);
+void loop_release(struct loop *loop);
+bool loop_expects(const struct loop *loop);
+
+struct virtual;
+struct virtual *loop_virtual(const struct loop *loop); /* NULL: the clock is the machine's */
+/* For virtual_new: the clock is copied, the virtual is the loop's from now on. */
+void loop_set_virtual(struct loop *loop, struct virtual *virtual, const struct clock *clock);
 
 /* Calls back for each arrival of a signal. */
 struct loop_signal;

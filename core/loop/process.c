@@ -16,8 +16,10 @@ struct process {
     uv_pipe_t in, out, errors;
     struct process_events events;
     void *ctx;
+    struct loop *loop;
     struct timer *watchdog;
     bool second_look;
+    bool killed; /* its end is expected: the loop is held until then */
     struct buf output;
     size_t given;    /* leading bytes of output that the caller has had */
     size_t searched; /* leading bytes of output known to hold no line end after given */
@@ -48,12 +50,23 @@ static void exited(uv_process_t *child, int64_t code, int signum) {
     process->ended = true;
     process->end.code = (int)code;
     process->end.signum = signum;
+    if (process->killed)
+        loop_release(process->loop);
     if (process->freed) {
         close_handle(child); /* not earlier: libuv reaps only children whose handle is open */
         return;
     }
     timer_stop(process->watchdog);
     process->events.changed(process->ctx);
+}
+
+static int kill_child(struct process *process, int signum) {
+    int rc = uv_process_kill(&process->child, signum);
+    if (!rc && signum == SIGKILL && !process->killed) {
+        process->killed = true;
+        loop_hold(process->loop);
+    }
+    return rc;
 }
 
 static void watchdog_fired(void *ctx) {
@@ -63,7 +76,7 @@ static void watchdog_fired(void *ctx) {
         timer_start(process->watchdog, WATCHDOG_SECOND_LOOK);
         return;
     }
-    process->end.overdue = uv_process_kill(&process->child, SIGKILL) == 0;
+    process->end.overdue = kill_child(process, SIGKILL) == 0;
 }
 
 void process_watchdog(struct process *process, int64_t ns) {
@@ -225,10 +238,11 @@ static struct process *prepare(struct loop *loop, const struct process_events *e
     struct process *process = calloc(1, sizeof *process);
     if (!process)
         return NULL;
-    if (timer_new(loop, watchdog_fired, process, &process->watchdog, NULL)) {
+    if (timer_new_real(loop, watchdog_fired, process, &process->watchdog, NULL)) {
         free(process);
         return NULL;
     }
+    process->loop = loop;
     process->events = *events;
     process->ctx = ctx;
     uv_pipe_t *pipes[] = {&process->in, &process->out, &process->errors};
@@ -287,7 +301,7 @@ void process_free(struct process *process) {
     if (process->ended)
         close_handle(&process->child);
     else
-        (void)uv_process_kill(&process->child, SIGKILL);
+        (void)kill_child(process, SIGKILL);
 }
 
 int process_pid(const struct process *process) {
@@ -297,7 +311,7 @@ int process_pid(const struct process *process) {
 int process_kill(struct process *process, int signum, struct err *err) {
     if (process->ended)
         return err_set(err, ERR_NOTFOUND, "process %d has ended", process_pid(process));
-    int rc = uv_process_kill(&process->child, signum);
+    int rc = kill_child(process, signum);
     return rc ? err_set(err, ERR_IO, "kill process %d: %s", process_pid(process), uv_strerror(rc)) : 0;
 }
 
