@@ -18,9 +18,17 @@ local MAX_SKEW = 5        -- seconds
 -- spec=function(job), open=function: adopts, client=}
 function Leader.new(options) return setmetatable(options, Leader) end
 
+-- A first watermark, durable before the first slot: a daemon that is killed then must not take it along.
+function Leader:first_mark()
+  local mark = clock.now()
+  while not self.state:save(mark, {}) do task.sleep(INTERVAL) end
+  return mark
+end
+
 -- Waits until we lead, everything known is adopted and slots are decided.
 function Leader:start()
   local mark, open = self.state:acquire()
+  mark = mark or self:first_mark()
   self.leads, self.saved_at = true, clock.monotonic()
   task.spawn(function() self:renew() end)
   local keep, changed = baseline.apply(self.jobs, self.state:baselines(), clock.now(), self.whole)

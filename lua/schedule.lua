@@ -61,6 +61,8 @@ local defaults = {
   overlap = "forbid", on_hook_error = "run",
 }
 
+local REMEDY = "write one as schedule.yml.sample shows, or name yours by --dir and --schedule-name"
+
 -- The files that make up the schedule: the one named, or all that match a pattern with * or ?.
 local function files_of(options, problems)
   local dir, name = options.dir, options.name
@@ -71,26 +73,27 @@ local function files_of(options, problems)
     if entry:match(pattern) and sys.kind(dir .. "/" .. entry) == "file" then files[#files + 1] = dir .. "/" .. entry end
   end
   if #files == 0 then
-    problems:error({file = dir}, "no file matches %s%s", name, message and (": " .. message) or "")
+    problems:error({file = dir}, "no file matches %s%s; %s", name, message and (": " .. message) or "", REMEDY)
   end
   return files
 end
 
+-- What a file says and its text; nil for what cannot be had.
 local function read_file(path, problems)
   local source, message = sys.read(path)
   if not source then
-    problems:error({file = path}, "the schedule cannot be read: %s", message)
+    problems:error({file = path}, "the schedule cannot be read: %s; %s", message, REMEDY)
     return nil
   end
   local value, mistake = yaml.parse(source)
   if mistake then
     problems:error({file = path, line = mistake.line, column = mistake.column}, "%s", mistake.message)
-    return nil
+    return nil, source
   end
   if value == json.null or value == nil then return {}, source end
   if type(value) ~= "table" or json.is_array(value) then
     problems:error({file = path}, "a schedule is a mapping from job names to jobs")
-    return nil
+    return nil, source
   end
   return value, source
 end
@@ -255,13 +258,13 @@ end
 local function by_name(a, b) return a.name < b.name end
 
 -- options: {dir=, name=, instance=, namespace=}. Returns {jobs=, settings=, problems=, bad=names, files=paths};
--- jobs are sorted by name.
+-- jobs are sorted by name; files are those that could be read: without one there is no schedule.
 function schedule.load(options)
   local result = {jobs = {}, bad = {}, problems = problems_list.new(), files = {}}
   local files = {}
   for _, path in ipairs(files_of(options, result.problems)) do
     local value, source = read_file(path, result.problems)
-    result.files[#result.files + 1] = path
+    if source then result.files[#result.files + 1] = path end
     if value then files[#files + 1] = {path = path, value = value, source = source} end
   end
   result.settings = load_settings(files, result.problems)

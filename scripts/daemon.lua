@@ -31,6 +31,10 @@ end
 local plan = schedule.load {dir = options.dir, name = options.name, instance = options.instance,
   namespace = where.namespace}
 for _, problem in ipairs(plan.problems) do log[problem.severity](problems.format(problem)) end
+if #plan.files == 0 then
+  log.error("not started: there is no schedule")
+  return 1
+end
 if plan.problems:errors() > 0 and options.strict then
   log.error("not started: the schedule has mistakes, and --strict was given")
   return 1
