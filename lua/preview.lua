@@ -1,13 +1,17 @@
 -- When an expression or a job runs, and in which words: what next, explain and the REPL share.
 --   preview.find(word, options) -> subject; or nil, message. options: those of cli.schedule_options, filled, and
 --     timezone=, dialect=, dst= for an expression
---   subject: {name= of a job, expressions=, schedule= or nil when disabled, zone=, parse=, dialect_given=, dst_given=}
+--   subject: {name= of a job, expressions=, schedule= or nil when disabled, zone= to print in, parse=, dialect_given=,
+--     dst_given=}
 --   preview.slots(subject, from, count) -> the slots after `from`, at most count
 --   preview.record(subject, slot, zone) -> {slot=, time=, utc=, effect=, wall=, note=}, see below
+--   preview.plain(record) -> the same for JSON
 --   preview.table(out, subject, slots, zone, now) -> text; out: of terminal.lua
 --   preview.ending(subject, zone) -> why there is no further slot
+local cli = require "cli"
 local clock = require "clock"
 local cron = require "cron"
+local json = require "json"
 local problems = require "problems"
 local schedule = require "schedule"
 local sys = require "sys"
@@ -34,7 +38,7 @@ function preview.expression(expression, options)
   local parsed, mistake = parse {expression}
   if not parsed then return nil, point_at(expression, mistake) end
   return {
-    expressions = {expression}, schedule = parsed, zone = options.timezone or parsed:zone(), parse = parse,
+    expressions = {expression}, schedule = parsed, zone = parsed:zone(), parse = parse,
     dialect_given = options.dialect ~= nil, dst_given = options.dst ~= nil,
   }
 end
@@ -87,6 +91,21 @@ function preview.find(word, options)
   return preview.job(job)
 end
 
+-- The subject, zone and first instant that the options of cli.time_options and the words of a command ask for; or nil
+-- and a message.
+function preview.asked(options, now)
+  local word, message = cli.one_word(options, "EXPR|JOB")
+  if not word then return nil, message end
+  local subject
+  subject, message = preview.find(word, options)
+  if not subject then return nil, message end
+  local zone = options.timezone or subject.zone
+  local from
+  from, message = when.parse(options.from or "now", now, zone)
+  if not from then return nil, (options.from and "--from: " or "") .. message end
+  return subject, zone, from
+end
+
 function preview.slots(subject, from, count)
   return subject.schedule and subject.schedule:between(from, math.maxinteger, count) or {}
 end
@@ -118,9 +137,17 @@ local notes = {
 function preview.record(subject, slot, zone)
   local effect, wall = subject.schedule:effect(slot)
   local note = effect and notes[effect]
-  if wall then note = note:format(wall_text(wall, preview.wall(slot, subject.zone):match "^%d+%-%d+%-%d+")) end
+  if wall then note = note:format(wall_text(wall, preview.wall(slot, subject.schedule:zone()):match "^[^T]+")) end
   return {
     slot = slot, time = when.format(slot, zone), utc = clock.format(slot), effect = effect, wall = wall, note = note,
+  }
+end
+
+-- A record as JSON has it: with null where there was no effect.
+function preview.plain(record)
+  return {
+    slot = record.slot, time = record.time, utc = record.utc, effect = record.effect or json.null,
+    wall = record.wall or json.null,
   }
 end
 

@@ -5,6 +5,7 @@ usage: kube-scheduler [COMMAND] [OPTIONS]
   run                  the daemon (default): runs the jobs of schedule.yml at their slots
   check [FILE…]        prints every mistake of a schedule, each at its place
   next EXPR|JOB        prints when an expression or a job runs next
+  explain EXPR|JOB     says it in words, with what daylight saving does to it
   template JOB         prints the manifest that would be created
   FILE.lua [ARGS…]     a program of your own on the same modules
   version

@@ -23,17 +23,11 @@ local function fail(exit_code, message)
   return exit_code
 end
 
-local word, message = cli.one_word(options, "EXPR|JOB")
-if not word then return fail(2, message) end
 local count = options.count or 5
 if count < 1 or count > 1000000 then return fail(2, "--count is a number from 1 to 1000000") end
-local subject
-subject, message = preview.find(word, options)
-if not subject then return fail(2, message) end
-local now, zone = clock.now(), options.timezone or subject.zone
-local from
-from, message = when.parse(options.from or "now", now, zone)
-if not from then return fail(2, (options.from and "--from: " or "") .. message) end
+local now = clock.now()
+local subject, zone, from = preview.asked(options, now)
+if not subject then return fail(2, zone) end
 
 local writers = {}
 
@@ -43,11 +37,7 @@ end
 
 function writers.json(slots)
   local out = json.array {}
-  for i, slot in ipairs(slots) do
-    local record = preview.record(subject, slot, zone)
-    out[i] = {slot = slot, time = record.time, utc = record.utc, effect = record.effect or json.null,
-      wall = record.wall or json.null}
-  end
+  for i, slot in ipairs(slots) do out[i] = preview.plain(preview.record(subject, slot, zone)) end
   terminal.json(out)
 end
 

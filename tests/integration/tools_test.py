@@ -129,6 +129,35 @@ def _():
     assert "there is no ./schedule.yml" in run("next", "nightly", cwd=temporary_folder(), code=2).stderr
 
 
+@test("explain says an expression in words, what it may not mean, and its next slots in zone and UTC")
+def _():
+    out = run("explain", "30 2 * * *", "--timezone", "America/New_York", "--from", "2026-11-24T00:00:00Z").stdout
+    for line in ["at 02:30, New York time",
+                 "robfig-v1, as the first kube-scheduler read it: at second 30 of minute 2 of every hour, New York time",
+                 "on 2027-03-14 02:30 does not exist: it runs at 03:00",
+                 "Tue 2026-11-24 02:30:00 EST  2026-11-24T07:30:00Z"]:
+        assert line + "\n" in out, (line, out)
+    assert "warning: its time is in an hour that the zone skips" in out, out
+    out = run("explain", "30 2 13 * FRI", "--dialect", "standard").stdout
+    assert "warning: day of month and weekday are both given" in out and "robfig-v1" not in out, out
+
+
+@test("explain takes a job's zone and policy, and tells programs the same")
+def _():
+    path = folder()
+    done = run("explain", "nightly", "--from", "2027-03-01", "--format", "json", cwd=path)
+    found = json.loads(done.stdout)
+    assert (found["job"], found["description"], found["other_reading"]) == (
+        "nightly", "at 02:30, New York time", None), found
+    assert found["changes"] == [{"at": 1805007600, "kind": "gap", "wall": "2027-03-14T02:30:00", "runs": "lost",
+                                 "text": "on 2027-03-14 02:30 does not exist: it does not run then"}], found
+    assert found["warnings"] == [] and len(found["next"]) == 3, found
+    assert "at 06:00, UTC; and at 18:00, UTC" in run("explain", "twice", cwd=path).stdout
+    assert "its last slot is 2027-01-02" in run("explain", "ends", "--from", "2028-01-01", cwd=path).stdout
+    assert "'off' is disabled" in run("explain", "off", cwd=path, code=1).stderr
+    assert "@reboot" in run("explain", "@reboot", cwd=path, code=2).stderr
+
+
 def in_terminal(*arguments, environment=None):
     """What a command prints to a terminal."""
     variables = {**os.environ, "TERM": "xterm", **(environment or {})}
