@@ -1,7 +1,7 @@
 -- An expression or a job's cron in words: what it says, what it might have meant, what changes of the clock do to it.
 --   explain.of(subject, from) -> {description=, other_reading=, warnings={{code=, message=}}, changes=, slots=}
 --     subject: of preview.lua, with a schedule; other_reading: what robfig-v1 reads, when that is something else;
---     changes: the next gap and the next overlap of the clock that touch it, {at=, kind=, wall=, runs=, text=}
+--     code: of explain.codes; changes: of explain.changes(subject, from), {at=, kind=, wall=, runs=, text=}
 --   explain.text(out, subject, found, zone, now) -> the same for people, as preview.table writes it
 local clock = require "clock"
 local cron = require "cron"
@@ -12,7 +12,7 @@ local explain = {}
 local DAY = 86400
 local HORIZON = 5 * 366 * DAY -- seconds: as far as the engine's own warnings look
 local SLOTS = 3
-local codes = {[1] = "day_or", [2] = "five_fields", [4] = "dst_gap", [8] = "dst_overlap"}
+explain.codes = {[1] = "day_or", [2] = "five_fields", [4] = "dst_gap", [8] = "dst_overlap"}
 
 -- Goes on at the pace it had: an interval that runs straight through a change is not touched by it.
 local function steady(part, slot)
@@ -72,7 +72,8 @@ local function changes_of(part, from, out)
   until found.gap and found.overlap
 end
 
-local function changes(subject, from)
+-- The next gap and the next overlap that touch the subject, for each of its expressions.
+function explain.changes(subject, from)
   local all, out, seen = {}, {}, {}
   for _, expression in ipairs(subject.expressions) do changes_of(subject.parse {expression}, from, all) end
   table.sort(all, function(a, b)
@@ -93,9 +94,9 @@ local function other_reading(subject, description)
 end
 
 function explain.of(subject, from)
-  local out = {description = subject.schedule:describe(), warnings = {}, changes = changes(subject, from)}
+  local out = {description = subject.schedule:describe(), warnings = {}, changes = explain.changes(subject, from)}
   for _, warning in ipairs(subject.schedule:warnings(from)) do
-    local code = codes[warning.code]
+    local code = explain.codes[warning.code]
     if code == "five_fields" then
       if not subject.dialect_given then out.other_reading = other_reading(subject, out.description) end
     elseif code == "day_or" or not subject.dst_given then

@@ -102,6 +102,6 @@ function terminal:table(header, rows, options)
   return table.concat(lines, "\n") .. "\n"
 end
 
-function terminal.json(value) io.write(json.encode(value, {indent = true})) end
+function terminal.json(value) io.write(json.encode(value, {indent = true}), "\n") end
 
 return terminal

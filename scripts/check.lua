@@ -1,28 +1,47 @@
--- kube-scheduler check [FILE…]: every mistake of a schedule and its templates, each at its place.
+-- kube-scheduler check [FILE…]: every mistake of a schedule and its templates, each at its place, and what is allowed
+-- but may not be meant.
 local cli = require "cli"
+local clock = require "clock"
+local json = require "json"
+local lint = require "lint"
 local problems = require "problems"
 local schedule = require "schedule"
+local terminal = require "terminal"
 
 local options, code = cli.parse({
   name = "check", usage = "[FILE…]", most = math.huge,
-  summary = "Prints every mistake of the schedule as FILE:LINE:COL: error: … Exit code 1 when there is one.",
-  options = cli.schedule_options,
+  summary = "Prints what is wrong with the schedule as FILE:LINE:COL: error: …, and what may not be meant as\n" ..
+    "FILE:LINE:COL: warning: …. Exit code 1 when there is an error.",
+  options = cli.join(cli.schedule_options, {
+    {name = "strict", help = "a warning is a failure too"},
+    {name = "peak", value = "N", integer = true,
+      help = "warn of N jobs in one second (default: 10 that are over half of all)"},
+    {name = "format", value = "text|json", choices = {"text", "json"}, help = "default: text"},
+  }),
 }, arg)
 if not options then return code end
 cli.fill(options)
 
-local function check(dir, name)
+local function check(dir, name, found)
   local plan = schedule.load {dir = dir, name = name, instance = options.instance, namespace = options.namespace}
-  for _, problem in ipairs(plan.problems) do print(problems.format(problem)) end
+  lint.add(plan, {now = clock.now(), peak = options.peak})
+  table.move(plan.problems, 1, #plan.problems, #found + 1, found)
   return plan.problems:errors(), #plan.jobs
 end
 
-local errors, jobs = 0, 0
+local errors, jobs, found = 0, 0, json.array {}
 if #options.words == 0 then options.words[1] = options.dir .. "/" .. options.name end
 for _, path in ipairs(options.words) do
   local dir, name = path:match "^(.*)/([^/]*)$"
-  local found, good = check(dir or ".", name or path)
-  errors, jobs = errors + found, jobs + good
+  local mistakes, good = check(dir or ".", name or path, found)
+  errors, jobs = errors + mistakes, jobs + good
 end
-io.stderr:write(("%d jobs are good, %d mistakes\n"):format(jobs, errors))
-return errors == 0
+
+if options.format == "json" then
+  terminal.json(found)
+else
+  for _, problem in ipairs(found) do print(problems.format(problem)) end
+end
+local warnings = #found - errors
+io.stderr:write(("%d jobs are good, %d mistakes, %d warnings\n"):format(jobs, errors, warnings))
+return errors == 0 and not (options.strict and warnings > 0)

@@ -158,6 +158,26 @@ def _():
     assert "@reboot" in run("explain", "@reboot", cwd=path, code=2).stderr
 
 
+@test("check exits with 0 on warnings, 1 on mistakes and by --strict on warnings, 2 on wrong usage")
+def _():
+    warned = folder("settings: {cron_dialect: standard}\na:\n  cron: '0 4 13 * FRI'\n  template: pod.yml\n")
+    done = run("check", cwd=warned)
+    assert done.stdout.startswith("./schedule.yml:3:9: warning: job 'a': day of month and weekday"), done.stdout
+    assert done.stderr == "1 jobs are good, 0 mistakes, 1 warnings\n", done.stderr
+    run("check", "--strict", cwd=warned, code=1)
+    done = run("check", "--format", "json", cwd=warned)
+    finding, = json.loads(done.stdout)
+    assert (finding["file"], finding["line"], finding["column"], finding["severity"]) == (
+        "./schedule.yml", 3, 9, "warning"), finding
+    assert "2 of 2 jobs start in the same second" in run(
+        "check", "--peak", "2", "--dir", folder(
+            "settings: {cron_dialect: standard}\na: {cron: '@daily', template: pod.yml}\n"
+            "b: {cron: '@daily', template: pod.yml}\n")).stdout
+    done = run("check", cwd=folder(), code=1)
+    assert "./schedule.yml:6:" in done.stdout and "error: cron '0 25 * * *'" in done.stdout, done.stdout
+    assert "--strickt" in run("check", "--strickt", code=2).stderr
+
+
 def in_terminal(*arguments, environment=None):
     """What a command prints to a terminal."""
     variables = {**os.environ, "TERM": "xterm", **(environment or {})}
