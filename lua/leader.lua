@@ -15,35 +15,56 @@ local RENEW_DEADLINE = 10 -- seconds without a renewal after which nothing new i
 local MAX_SKEW = 5        -- seconds
 
 -- options: {state=, registry=, alerts=, jobs=, whole=: the schedule had no mistake,
--- spec=function(job), open=function: adopts, client=}
+-- spec=function(job), restore=function: what was ordered earlier holds again, open=function: adopts,
+-- on_lost=function(why): somebody else leads, client=}
 function Leader.new(options) return setmetatable(options, Leader) end
 
--- A first watermark, durable before the first slot: a daemon that is killed then must not take it along.
-function Leader:first_mark()
-  local mark = clock.now()
-  while not self.state:save(mark, {}) do task.sleep(INTERVAL) end
-  return mark
+-- Where nobody ever led, slots count from now, durably before the first of them: a leader that dies at once must
+-- not leave its successor to begin later. The watermark; nil when somebody else leads.
+function Leader:first_watermark()
+  local now = clock.now()
+  while true do
+    local saved, message, code = self.state:save(now, {})
+    if saved then return now end
+    if code == "lost" then
+      self.lost = message
+      return nil
+    end
+    log.warning("the watermark could not be written yet", {error = message})
+    task.sleep(INTERVAL)
+  end
 end
 
--- Waits until we lead, everything known is adopted and slots are decided.
-function Leader:start()
-  local mark, open = self.state:acquire()
-  mark = mark or self:first_mark()
-  self.leads, self.saved_at = true, clock.monotonic()
-  task.spawn(function() self:renew() end)
-  local keep, changed = baseline.apply(self.jobs, self.state:baselines(), clock.now(), self.whole)
-  while changed do
-    local saved, message = self.state:save_baselines(keep)
+-- Durable before the first slot of a job that is new or was edited.
+function Leader:apply_baselines()
+  local keep, changed = baseline.apply(self.jobs, self.state:read "baselines", clock.now(), self.whole)
+  while changed and not self.lost do
+    local saved, message = self.state:write("baselines", keep)
     if saved then break end
     log.warning("the baselines could not be written yet", {error = message})
     task.sleep(INTERVAL)
   end
+end
+
+-- Waits until we lead, everything known is adopted and slots are decided: true. nil and why when we never will.
+function Leader:start()
+  local marks, failure = self.state:acquire()
+  if not marks then return nil, failure end
+  self.leads, self.saved_at, self.since = true, clock.monotonic(), clock.now()
+  log.info("leading", {watermark = marks.watermark and clock.format(marks.watermark), undecided = #marks.open})
+  marks.watermark = marks.watermark or self:first_watermark()
+  if self.lost then return nil, self.lost end
+  task.spawn(function() self:renew() end)
+  self:apply_baselines()
+  self.restore()
   for _, job in ipairs(self.jobs) do
     if job.schedule then assert(self.registry:add(self.spec(job))) end
   end
   self.open()
-  assert(self.registry:begin(mark, open))
+  if self.lost then return nil, self.lost end
+  assert(self.registry:begin(marks.watermark, marks.open))
   self.begun = true
+  return true
 end
 
 function Leader:hold(reason, detail)
@@ -82,13 +103,7 @@ end
 
 function Leader:renew()
   while not self.stopped and self:save() do task.sleep(INTERVAL) end
-  if self.on_end then self.on_end() end
-end
-
--- Returns the reason when somebody else leads.
-function Leader:keep()
-  if not self.lost then task.await(function(resume) self.on_end = resume end) end
-  return self.lost or "stopped"
+  if self.lost then self.on_lost(self.lost) end
 end
 
 -- Writes the watermark a last time and lets go, so that the next takes over at once.

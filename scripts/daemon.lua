@@ -70,7 +70,7 @@ runner:attach(jobs)
 
 -- Lead; then adopt what an earlier daemon left running, and decide slots from its watermark on.
 local lead = leader.new {state = where.state, client = where.client, registry = jobs, alerts = alerts, jobs = plan.jobs,
-  whole = plan.problems:errors() == 0, spec = runner.spec, open = function()
+  whole = plan.problems:errors() == 0, spec = runner.spec, restore = function() end, open = function()
     task.await(function(resume)
       adopted = resume
       assert(jobs:open())
@@ -80,16 +80,18 @@ local why = task.await(function(resume)
   for _, name in ipairs {"TERM", "INT"} do
     sys.on_signal(name, function() resume("SIG" .. name) end)
   end
-  lead:start()
+  lead.on_lost = resume
+  local leads, refusal = lead:start()
+  if not leads then return resume(refusal) end
   log.info("ready", {jobs = #jobs:jobs(), bad = #plan.bad, executor = where.kind, namespace = where.namespace})
-  resume(lead:keep())
 end)
 
 -- No new slots; running work is left alone; the watermark is written a last time.
-log.info("stopping", {reason = why})
+local asked = why:match "^SIG" ~= nil
+log[asked and "info" or "error"]("stopping", {reason = why})
 jobs:stop()
 lead:stop()
 hook_host:close(1)
 alerts:flush(1)
 log.info("stopped")
-return why:match "^SIG" and 0 or 1
+return asked

@@ -1,0 +1,185 @@
+-- The state in the cluster, with an API server of one table.
+local Chunks = require "state.chunks"
+local Lease = require "state.lease"
+local clock = require "clock"
+local json = require "json"
+
+-- client: get, create and replace with uid and resourceVersion as the API server has them.
+local function server()
+  local self = {objects = {}, version = 0, writes = {}}
+  local function answer(object)
+    return json.parse(json.encode(object))
+  end
+  local function store(object, uid)
+    self.version = self.version + 1
+    object = answer(object)
+    object.metadata.resourceVersion, object.metadata.uid = tostring(self.version), uid
+    self.objects[object.metadata.name] = object
+    self.writes[#self.writes + 1] = object.metadata.name
+    return answer(object)
+  end
+  function self:get(_, _, name)
+    if self.objects[name] then return answer(self.objects[name]) end
+    return nil, {status = 404, message = "not found"}
+  end
+  function self:create(object)
+    if self.objects[object.metadata.name] then return nil, {status = 409, message = "exists"} end
+    return store(object, "uid-" .. self.version)
+  end
+  function self:replace(object)
+    local old, meta = self.objects[object.metadata.name], object.metadata
+    if not old then return nil, {status = meta.uid and 409 or 404, message = "no such object"} end
+    if meta.resourceVersion ~= old.metadata.resourceVersion or meta.uid ~= old.metadata.uid then
+      return nil, {status = 409, message = "conflict"}
+    end
+    return store(object, old.metadata.uid)
+  end
+  function self.watch() return {stop = function() end} end
+  return self
+end
+
+local function chunks(api, limit)
+  return Chunks.new {client = api, namespace = "ns", instance = "x", limit = limit, not_after = function() return 0 end}
+end
+
+local function jobs(from, to)
+  local out = {}
+  for i = from, to do out["job-" .. i] = {fingerprint = "0123456789abcdef", since = 1795507200 + i} end
+  return out
+end
+
+describe("the state in ConfigMaps", function()
+  it("comes back as it was written, over several maps below the limit", function()
+    local api = server()
+    local all = jobs(1, 100)
+    assert.is_true(chunks(api, 2000):write("baselines", all))
+    assert.is_true(#api.writes >= 4)
+    for _, object in pairs(api.objects) do assert.is_true(#object.data.baselines <= 2000) end
+    assert.same(all, chunks(api, 2000):read "baselines")
+  end)
+
+  it("writes the map of a changed entry alone, and none when nothing changed", function()
+    local api = server()
+    local state, all = chunks(api, 2000), jobs(1, 100)
+    state:write("baselines", all)
+    api.writes = {}
+    state:write("baselines", all)
+    assert.same({}, api.writes)
+    all["job-50"] = {fingerprint = "fedcba9876543210", since = 1}
+    state:write("baselines", all)
+    assert.equal(1, #api.writes)
+    assert.same(all, chunks(api, 2000):read "baselines")
+  end)
+
+  it("forgets what is removed and gives its room to new entries", function()
+    local api = server()
+    local state = chunks(api, 2000)
+    state:write("baselines", jobs(1, 100))
+    local maps = #state.maps
+    state:write("baselines", jobs(51, 150))
+    assert.equal(maps, #state.maps)
+    assert.same(jobs(51, 150), chunks(api, 2000):read "baselines")
+  end)
+
+  it("keeps several tables apart", function()
+    local api = server()
+    local state = chunks(api, 2000)
+    state:write("baselines", jobs(1, 30))
+    state:write("suspended", {["job-1"] = {reason = "r"}})
+    local again = chunks(api, 2000)
+    assert.same({["job-1"] = {reason = "r"}}, again:read "suspended")
+    assert.same(jobs(1, 30), again:read "baselines")
+    assert.same({}, again:read "paused")
+  end)
+
+  it("goes over another version of a map, and makes one again that was deleted", function()
+    local api = server()
+    local state = chunks(api)
+    state:write("baselines", jobs(1, 2))
+    api:replace(api:get("ConfigMap", "ns", "x-state"))
+    assert.is_true(state:write("baselines", jobs(1, 3)))
+    api.objects["x-state"] = nil
+    assert.is_true(state:write("baselines", jobs(1, 4)))
+    assert.same(jobs(1, 4), chunks(api):read "baselines")
+  end)
+
+  it("writes again what could not be written", function()
+    local api = server()
+    local state, all = chunks(api), jobs(1, 2)
+    local create = api.create
+    api.create = function() return nil, {status = 500, message = "down"} end
+    assert.is_nil(state:write("baselines", all))
+    api.create = create
+    assert.is_true(state:write("baselines", all))
+    assert.same(all, chunks(api):read "baselines")
+  end)
+end)
+
+describe("the lease", function()
+  local function lease(api, identity)
+    return Lease.new {client = api, namespace = "ns", instance = "x", identity = identity,
+      executor = {fence_after = function(self, at) self.fence = at end}}
+  end
+
+  it("is client-go's: 15 s, micro time, a transition for each new holder", function()
+    local api = server()
+    local first = lease(api, "a")
+    assert.is_true(first:acquire())
+    local spec = api.objects["x-jobs"].spec
+    assert.same({"a", 15, 1}, {spec.holderIdentity, spec.leaseDurationSeconds, spec.leaseTransitions})
+    assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%d%d%d%dZ$", spec.renewTime)
+    first:renew(100, {})
+    assert.equal(1, api.objects["x-jobs"].spec.leaseTransitions)
+    assert.is_true(first:release(120, {{job = "j", slot = 110}}))
+    local second = lease(api, "b")
+    assert.is_true(second:acquire())
+    assert.equal(2, api.objects["x-jobs"].spec.leaseTransitions)
+    local mark, open = second:marks()
+    assert.equal(120, mark)
+    assert.same({{job = "j", slot = 110}}, open)
+  end)
+
+  it("fences what is sent 3 s before its end, counted from before the write", function()
+    local first = lease(server(), "a")
+    local before = clock.boottime()
+    first:acquire()
+    assert.is_true(first.executor.fence >= before + 12 and first.executor.fence <= clock.boottime() + 12)
+  end)
+
+  it("is refused when it is somebody else's", function()
+    local api = server()
+    api:create {kind = "Lease", metadata = {name = "x-jobs"}, spec = {holderIdentity = "other"}}
+    local done, why = lease(api, "a"):acquire()
+    assert.is_false(done)
+    assert.matches("belongs to other", why)
+    assert.equal(1, #api.writes)
+  end)
+
+  it("that was deleted, or made again, is lost", function()
+    local api = server()
+    local first = lease(api, "a")
+    first:acquire()
+    api.objects["x-jobs"] = nil
+    assert.equal("lost", select(3, first:renew(1, {})))
+    lease(api, "b"):acquire()
+    assert.equal("lost", select(3, first:renew(1, {})))
+    assert.equal("b", api.objects["x-jobs"].spec.holderIdentity)
+  end)
+
+  it("is kept when an answer to a renewal was lost", function()
+    local api = server()
+    local first = lease(api, "a")
+    first:acquire()
+    local replace = api.replace
+    api.replace = function(...)
+      replace(...)
+      return nil, {status = 0, message = "cut"}
+    end
+    assert.same({nil, "cut"}, {first:renew(1, {})})
+    api.replace = replace
+    local done, _, code = first:renew(2, {})
+    assert.is_nil(done)
+    assert.is_nil(code)
+    assert.is_true(first:renew(2, {}))
+  end)
+end)
