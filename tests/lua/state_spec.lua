@@ -6,36 +6,36 @@ local json = require "json"
 
 -- client: get, create and replace with uid and resourceVersion as the API server has them.
 local function server()
-  local self = {objects = {}, version = 0, writes = {}}
+  local api = {objects = {}, version = 0, writes = {}}
   local function answer(object)
     return json.parse(json.encode(object))
   end
   local function store(object, uid)
-    self.version = self.version + 1
+    api.version = api.version + 1
     object = answer(object)
-    object.metadata.resourceVersion, object.metadata.uid = tostring(self.version), uid
-    self.objects[object.metadata.name] = object
-    self.writes[#self.writes + 1] = object.metadata.name
+    object.metadata.resourceVersion, object.metadata.uid = tostring(api.version), uid
+    api.objects[object.metadata.name] = object
+    api.writes[#api.writes + 1] = object.metadata.name
     return answer(object)
   end
-  function self:get(_, _, name)
-    if self.objects[name] then return answer(self.objects[name]) end
+  function api.get(_, _, _, name)
+    if api.objects[name] then return answer(api.objects[name]) end
     return nil, {status = 404, message = "not found"}
   end
-  function self:create(object)
-    if self.objects[object.metadata.name] then return nil, {status = 409, message = "exists"} end
-    return store(object, "uid-" .. self.version)
+  function api.create(_, object)
+    if api.objects[object.metadata.name] then return nil, {status = 409, message = "exists"} end
+    return store(object, "uid-" .. api.version)
   end
-  function self:replace(object)
-    local old, meta = self.objects[object.metadata.name], object.metadata
+  function api.replace(_, object)
+    local old, meta = api.objects[object.metadata.name], object.metadata
     if not old then return nil, {status = meta.uid and 409 or 404, message = "no such object"} end
     if meta.resourceVersion ~= old.metadata.resourceVersion or meta.uid ~= old.metadata.uid then
       return nil, {status = 409, message = "conflict"}
     end
     return store(object, old.metadata.uid)
   end
-  function self.watch() return {stop = function() end} end
-  return self
+  function api.watch() return {stop = function() end} end
+  return api
 end
 
 local function chunks(api, limit)
