@@ -1,5 +1,6 @@
 /* Runs that the watch shows and nobody here started: collected while the executor opens, until all Jobs and
  * then all their Pods are known, and offered to the owner; later ones are offered as they come. */
+#include "kube/ending.h"
 #include "kube/outcome.h"
 #include "kube/run.h"
 
@@ -24,6 +25,33 @@ static void judge_job(const struct run *run, struct adopted_run *out) {
     out->finished = outcome_of_job(run->found, last_pod, &out->result) == STAGE_OVER;
 }
 
+static void judge_pod(const struct kube_object *pod, struct adopted_run *out) {
+    const struct kube_container *main = outcome_main_container(pod);
+    out->started = main && outcome_has_started(main);
+    out->finished = outcome_of_pod(pod, &out->result) == STAGE_OVER;
+    if (!out->finished && kube_object_is_remnant(pod)) {
+        outcome_of_gone(pod, &out->result);
+        out->finished = true;
+    }
+}
+
+/* An earlier daemon was ending it: then that is its outcome, unless it succeeded first. */
+static void judge_ending(const struct kube_object *object, struct adopted_run *out) {
+    struct result ending;
+    if (!ending_read(object, &ending))
+        return;
+    bool is_over = out->finished || kube_object_is_remnant(object) || (object->deletion && !out->started);
+    if (!is_over)
+        return;
+    if (!out->finished || out->result.outcome != OUTCOME_SUCCEEDED) {
+        ending.started = out->result.started;
+        ending.finished = out->result.finished;
+        ending.exit_code = out->finished ? out->result.exit_code : ending.exit_code;
+        out->result = ending;
+    }
+    out->finished = out->result.removed = true;
+}
+
 static void describe(const struct run *run, const char *namespace_, struct adopted_run *out) {
     const struct kube_object *object = run->found;
     *out = (struct adopted_run){.namespace_ = namespace_,
@@ -35,13 +63,20 @@ static void describe(const struct run *run, const char *namespace_, struct adopt
                                 .reported = object->reported && !strcmp(object->reported, "true")};
     if (!object->trigger || trigger_parse(object->trigger, &out->trigger))
         out->trigger = TRIGGER_SCHEDULE;
-    if (run->is_job) {
+    if (run->is_job)
         judge_job(run, out);
-        return;
-    }
-    const struct kube_container *main = outcome_main_container(object);
-    out->started = main && outcome_has_started(main);
-    out->finished = outcome_of_pod(object, &out->result) == STAGE_OVER;
+    else
+        judge_pod(object, out);
+    judge_ending(object, out);
+}
+
+/* What an earlier daemon began to do to end it. */
+static void take_up_ending(struct run *run) {
+    struct result ending;
+    run->held = run->found->held;
+    run->delete_sent = run->held && run->found->deletion;
+    if (ending_read(run->found, &ending))
+        run_note(&run->stop, &ending);
 }
 
 /* From here on it is like a run that was started here. */
@@ -67,6 +102,8 @@ static void carry_on(struct run *run, const struct adopted_run *found) {
     else
         observe_pod(run, object);
     run_keep_object(&object, NULL);
+    if (run->stop && run->state == RUN_ACTIVE)
+        remove_begin(run, run->stop);
 }
 
 static void settle_as(struct run *run, enum run_state state) {
@@ -89,12 +126,15 @@ static void adopt(struct run *run) {
     bool owned = owner && !run_set_owner(run, owner);
     if (owner && !owned)
         run_log(run, LOG_ERROR, "a run is not adopted", "out of memory");
+    take_up_ending(run);
     if (!owned)
         settle_as(run, RUN_IGNORED);
-    else if (found.finished)
-        settle_as(run, RUN_FINISHED);
-    else
+    else if (!found.finished)
         carry_on(run, &found);
+    else {
+        settle_as(run, RUN_FINISHED);
+        run_after(run, 0, remove_settle);
+    }
 }
 
 static int fill(struct run *run, const struct kube_object *object) {

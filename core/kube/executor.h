@@ -5,8 +5,11 @@
  * seen nor are their logs followed. A run with such labels that shows up after `ready` without a start (the
  * late create of an earlier leader) comes as `adopted` too.
  *
- * A run that is ended (stop, pending_timeout) before its container started is over when the API server has
- * accepted the deletion; one that had started, when its containers have ended or its object is gone. What is
+ * A run that is ended (stop, pending_timeout) gets the finalizer kube-scheduler/name and annotations with its
+ * outcome, and is deleted: a Job with propagation Foreground, so that its Pods go although the Job stays. Its
+ * work stops, its name stays taken, and a later daemon tells that outcome; discard removes the finalizer.
+ * Until then a deletion of its namespace waits. Ended before its container started, it is over when the API
+ * server has accepted the deletion; else when its containers have ended or only its name is left. What is
  * still there 60 s after its grace period is lost: its node does not answer. One that succeeded before the
  * deletion reached it has succeeded. */
 #ifndef KS_KUBE_EXECUTOR_H

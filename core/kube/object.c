@@ -15,19 +15,44 @@ void kube_container_free(struct kube_container *container) {
 }
 
 void kube_object_free(struct kube_object *object) {
-    char *texts[] = {object->namespace_,       object->name,       object->uid,
-                     object->resource_version, object->managed_by, object->instance,
-                     object->job_slug,         object->job,        object->slot,
-                     object->attempt,          object->trigger,    object->reported,
-                     object->owner_job,        object->phase,      object->reason,
-                     object->message,          object->node,       object->main,
-                     object->unschedulable,    object->disruption, object->condition_reason,
-                     object->condition_message};
+    char *texts[] = {object->namespace_,
+                     object->name,
+                     object->uid,
+                     object->resource_version,
+                     object->managed_by,
+                     object->instance,
+                     object->job_slug,
+                     object->job,
+                     object->slot,
+                     object->attempt,
+                     object->trigger,
+                     object->reported,
+                     object->owner_job,
+                     object->phase,
+                     object->reason,
+                     object->message,
+                     object->node,
+                     object->main,
+                     object->unschedulable,
+                     object->disruption,
+                     object->condition_reason,
+                     object->condition_message,
+                     object->outcome,
+                     object->end_reason,
+                     object->end_message,
+                     object->main_container,
+                     object->restart_policy};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         free(texts[i]);
     for (size_t i = 0; i < object->container_count; i++)
         kube_container_free(&object->containers[i]);
     *object = (struct kube_object){0};
+}
+
+bool kube_object_is_remnant(const struct kube_object *object) {
+    if (!object->held || !object->deletion)
+        return false;
+    return object->kind == KUBE_JOB ? object->finalizers == 1 : object->grace == 0;
 }
 
 struct wanted {

@@ -12,6 +12,7 @@
 /* Of the last two only metadata is picked. */
 enum kube_kind { KUBE_POD, KUBE_JOB, KUBE_CONFIG_MAP, KUBE_LEASE_OBJECT };
 enum { KUBE_MAX_CONTAINERS = 16 };
+#define KUBE_NAME_FINALIZER "kube-scheduler/name"
 
 /* One element of status.containerStatuses (or initContainerStatuses, then init is true). */
 struct kube_container {
@@ -32,9 +33,13 @@ struct kube_object {
     int64_t created;
     /* our labels (managed_by, instance, job_slug) and annotations; NULL when absent. job is the full name */
     char *managed_by, *instance, *job_slug, *job, *slot, *attempt, *trigger, *reported;
-    char *owner_job; /* a Pod's label job-name: the Job that made it */
+    char *outcome, *end_reason, *end_message; /* annotations: ending.h */
+    char *main_container;                     /* annotation: the container that decides, when it is named */
+    char *owner_job;                          /* a Pod's label job-name: the Job that made it */
+    int finalizers;                           /* their number */
+    bool held;                                /* KUBE_NAME_FINALIZER is one of them */
     /* Pod */
-    char *phase, *reason, *message, *node;
+    char *phase, *reason, *message, *node, *restart_policy;
     char *main;          /* spec.containers[0].name; statuses come sorted by name, not in this order */
     char *unschedulable; /* message of condition PodScheduled=False, or NULL */
     char *disruption;    /* reason of condition DisruptionTarget=True (PreemptionByScheduler, …), or NULL */
@@ -51,6 +56,9 @@ struct kube_object {
 int kube_object_parse(const char *json, size_t len, struct kube_object *out, struct err *err);
 void kube_object_free(struct kube_object *object);
 void kube_container_free(struct kube_container *container);
+/* Whether nothing but our finalizer keeps it: it was deleted, and the kubelet, or for a Job the garbage
+ * collector that deletes its Pods first (propagation Foreground), has done its work. */
+bool kube_object_is_remnant(const struct kube_object *object);
 
 /* RFC 3339 to unix seconds; 0 when it is none. */
 int64_t kube_time(const char *text);

@@ -13,6 +13,7 @@ enum place {
     METADATA,
     LABELS,
     ANNOTATIONS,
+    FINALIZERS,
     SPEC,
     SPEC_CONTAINERS,
     SPEC_CONTAINER,
@@ -122,6 +123,7 @@ static const struct rule rules[] = {
     FIELD(METADATA, "deletionGracePeriodSeconds", LONG_NUMBER, grace),
     ENTER(METADATA, "labels", LABELS),
     ENTER(METADATA, "annotations", ANNOTATIONS),
+    ENTER(METADATA, "finalizers", FINALIZERS),
     FIELD(LABELS, "app.kubernetes.io/managed-by", TEXT, managed_by),
     FIELD(LABELS, "kube-scheduler/instance", TEXT, instance),
     FIELD(LABELS, "kube-scheduler/job", TEXT, job_slug),
@@ -132,7 +134,12 @@ static const struct rule rules[] = {
     FIELD(ANNOTATIONS, "kube-scheduler/attempt", TEXT, attempt),
     FIELD(ANNOTATIONS, "kube-scheduler/trigger", TEXT, trigger),
     FIELD(ANNOTATIONS, "kube-scheduler/reported", TEXT, reported),
+    FIELD(ANNOTATIONS, "kube-scheduler/outcome", TEXT, outcome),
+    FIELD(ANNOTATIONS, "kube-scheduler/reason", TEXT, end_reason),
+    FIELD(ANNOTATIONS, "kube-scheduler/message", TEXT, end_message),
+    FIELD(ANNOTATIONS, "kube-scheduler/main-container", TEXT, main_container),
     FIELD(SPEC, "nodeName", TEXT, node),
+    FIELD(SPEC, "restartPolicy", TEXT, restart_policy),
     ENTER(SPEC, "containers", SPEC_CONTAINERS),
     FIELD(SPEC_CONTAINER, "name", FIRST_TEXT, main),
     FIELD(STATUS, "phase", TEXT, phase),
@@ -221,9 +228,17 @@ static int64_t read_time(const unsigned char *text, size_t len) {
     return kube_time(copy);
 }
 
+static void note_finalizer(struct kube_object *object, const unsigned char *text, size_t len) {
+    object->finalizers++;
+    object->held =
+        object->held || (len == strlen(KUBE_NAME_FINALIZER) && !memcmp(text, KUBE_NAME_FINALIZER, len));
+}
+
 static int on_string(void *ctx, const unsigned char *text, size_t len) {
     struct object_reader *reader = ctx;
     const struct rule *rule = take_pending(reader);
+    if (!reader->skipped && current(reader) == FINALIZERS)
+        note_finalizer(&reader->object, text, len);
     if (rule && rule->value == TEXT)
         return put_text(reader, target(reader, rule), text, len);
     if (rule && rule->value == FIRST_TEXT && !*(char **)target(reader, rule))

@@ -48,6 +48,7 @@ void observe_finish(struct run *run) {
     if (result.outcome == OUTCOME_SUCCEEDED)
         note_started(run, result.started); /* a Job whose Pods were never seen */
     result.started = run->started;
+    result.removed = run->stop && run->accepted;
     run->state = RUN_FINISHED;
     run->tries = 0;
     run_drop_pods(run);
@@ -119,7 +120,7 @@ static void lose(struct run *run) {
 
 /* Nothing will replace its Pods: it is one, or a Job that is over or gone. */
 static bool ends_with_its_pods(const struct run *run) {
-    return !run->is_job || run->object_gone || run->found;
+    return !run->is_job || run->object_gone || run->name_only || run->found;
 }
 
 static void expect_gone(struct run *run, const struct pod *pod) {
@@ -244,7 +245,9 @@ static void observe_known(struct run *run, struct kube_object *object) {
     if (!is_same(run, object))
         return;
     run->seen = run->executor->epoch;
-    if (run->is_job)
+    if (kube_object_is_remnant(object))
+        observe_done(run, object);
+    else if (run->is_job)
         observe_job(run, object);
     else
         observe_pod(run, object);
@@ -272,7 +275,10 @@ void observe_object(struct kube_executor *executor, struct kube_object *object) 
         observe_known(run, object);
 }
 
-static void active_gone(struct run *run, const struct kube_object *last) {
+void observe_done(struct run *run, const struct kube_object *last) {
+    if (run->state != RUN_ACTIVE)
+        return;
+    run->name_only = true;
     struct pod *pod = run->is_job ? NULL : pod_of(run, run_name(run));
     if (pod)
         pod_gone(run, pod, last);
@@ -285,7 +291,7 @@ void observe_gone(struct run *run, const struct kube_object *last) {
     if (run->state == RUN_FOUND || run->state == RUN_IGNORED)
         kube_run_free(run);
     else if (run->state == RUN_ACTIVE)
-        active_gone(run, last);
+        observe_done(run, last);
     else if (run->state == RUN_FINISHED)
         remove_settle(run);
 }

@@ -50,7 +50,10 @@ struct run {
     bool lost;
     bool expects_pods; /* a Job that says its Pods have ended */
     bool want_report, want_discard;
+    bool held;        /* our finalizer is on the object (ending.h) */
+    bool unheld;      /* and cannot be put there: somebody deletes it already, or we may not */
     bool delete_sent; /* and accepted */
+    bool name_only;   /* the object's work is done, only its name is kept */
     unsigned tries;   /* of what is being tried now */
     int attempt;
     int64_t slot, start_deadline, pending_timeout;
@@ -135,6 +138,7 @@ void observe_synced(struct kube_executor *executor, enum kube_kind kind, const c
 void observe_accepted(struct run *run, const char *uid);
 void observe_pod(struct run *run, struct kube_object *object);
 void observe_gone(struct run *run, const struct kube_object *last); /* last: NULL when unknown */
+void observe_done(struct run *run, const struct kube_object *last); /* nothing of an active run is left */
 void observe_drained(struct run *run);                              /* looks whether the last line has come */
 void observe_finish(struct run *run);                               /* tells the end */
 void observe_pending_from(struct run *run, int64_t since);          /* unix seconds: starts pending_timeout */

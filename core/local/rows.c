@@ -206,15 +206,13 @@ static const char columns_sql[] =
     "SELECT namespace, name, job, is_job, slot, attempt, trigger, container, delivered, stop_as, stop_reason,"
     " outcome, exit_code, started, finished, reason, message, reported FROM local_runs ORDER BY slot";
 
-static enum outcome outcome_parse(const char *name) {
-    enum outcome outcome = OUTCOME_SUCCEEDED;
-    while (outcome != OUTCOME_UNKNOWN && strcmp(name, outcome_name(outcome)) != 0)
-        outcome++;
-    return outcome;
+static enum outcome outcome_of(const char *name) {
+    enum outcome outcome;
+    return outcome_parse(name, &outcome) ? OUTCOME_UNKNOWN : outcome;
 }
 
 static void read_result(const struct store_value *row, struct result *result) {
-    result->outcome = outcome_parse(row[OUTCOME].text);
+    result->outcome = outcome_of(row[OUTCOME].text);
     result->exit_code = (int)row[EXIT_CODE].integer;
     result->started = row[STARTED].integer;
     result->finished = row[FINISHED].integer;
@@ -233,7 +231,7 @@ static void read_state(struct run *run, const struct store_value *row) {
     run->state = RUN_RUNNING;
     if (row[STOP_AS].type == STORE_TEXT) {
         run->stopping = true;
-        run->stop_as = outcome_parse(row[STOP_AS].text);
+        run->stop_as = outcome_of(row[STOP_AS].text);
         (void)snprintf(run->stop_reason, sizeof run->stop_reason, "%s", row[STOP_REASON].text);
     }
     if (row[OUTCOME].type == STORE_TEXT) {

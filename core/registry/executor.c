@@ -14,11 +14,23 @@ const char *trigger_name(enum trigger trigger) {
     return trigger_names[trigger];
 }
 
-int trigger_parse(const char *name, enum trigger *out) {
-    for (size_t i = 0; i < sizeof trigger_names / sizeof trigger_names[0]; i++)
-        if (!strcmp(name, trigger_names[i])) {
-            *out = (enum trigger)i;
-            return 0;
-        }
+static int find(const char *name, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(name, names[i]))
+            return (int)i;
     return ERR_NOTFOUND;
+}
+
+int outcome_parse(const char *name, enum outcome *out) {
+    int found = find(name, outcome_names, sizeof outcome_names / sizeof outcome_names[0]);
+    if (found >= 0)
+        *out = (enum outcome)found;
+    return found < 0 ? found : 0;
+}
+
+int trigger_parse(const char *name, enum trigger *out) {
+    int found = find(name, trigger_names, sizeof trigger_names / sizeof trigger_names[0]);
+    if (found >= 0)
+        *out = (enum trigger)found;
+    return found < 0 ? found : 0;
 }

@@ -23,6 +23,7 @@ enum outcome {
     OUTCOME_UNKNOWN  /* local: an intent without evidence after a crash; never run again */
 };
 const char *outcome_name(enum outcome outcome); /* "succeeded", "failed", "timeout", "start_failed", … */
+int outcome_parse(const char *name, enum outcome *out);
 
 enum trigger { TRIGGER_SCHEDULE, TRIGGER_MANUAL, TRIGGER_CATCH_UP, TRIGGER_BACKFILL, TRIGGER_RETRY };
 const char *trigger_name(enum trigger trigger); /* "schedule", "manual", "catch-up", "backfill", "retry" */
@@ -30,9 +31,12 @@ int trigger_parse(const char *name, enum trigger *out);
 
 struct result {
     enum outcome outcome;
-    int exit_code;     /* -1: there is none */
-    int64_t started;   /* 0: unknown or never */
-    int64_t finished;  /* 0: unknown */
+    int exit_code;    /* -1: there is none */
+    int64_t started;  /* 0: unknown or never */
+    int64_t finished; /* 0: unknown */
+    /* Its object is being deleted by us and only keeps the name: no history worth keeping, so discard it as
+     * soon as the retention rule allows. */
+    bool removed;
     char reason[64];   /* one word where there is one: Error, OOMKilled, ImagePullBackOff, DeadlineExceeded */
     char message[768]; /* for people */
 };
@@ -95,12 +99,16 @@ struct executor_ops {
     int (*open)(struct executor *executor, const struct executor_events *events, void *ctx, struct err *err);
     /* Copies what it needs of spec. An error here means the run was never tried: no event follows. */
     int (*start)(struct executor *executor, const struct run_spec *spec, void *owner, struct err *err);
-    /* Ends a run that is not finished: its outcome will be `as` with that reason. */
+    /* Ends a run that is not finished: its outcome will be `as` with that reason, also when a later daemon
+     * has to tell it. Its work is stopped at once, but its name stays taken until discard: a create that was
+     * sent earlier and is carried out late must find it (DESIGN's retention rule). One that had started is
+     * finished when its work has ended, any other as soon as the executor can be sure that it never will
+     * start. */
     int (*stop)(struct executor *executor, void *owner, enum outcome as, const char *reason, struct err *err);
     /* Marks a finished run's outcome as delivered, durably: event reported. */
     int (*report)(struct executor *executor, void *owner, struct err *err);
-    /* Deletes a finished run's object (Background propagation): event gone. Deciding when that is safe is the
-     * caller's: DESIGN's retention rule. */
+    /* Deletes what is left of a finished run and with it frees its name: event gone. Deciding when that is
+     * safe is the caller's: DESIGN's retention rule. */
     int (*discard)(struct executor *executor, void *owner, struct err *err);
     /* No start is tried from now on (a lost lease, SIGTERM); what was queued and not yet sent is dropped
      * without an event. Running work is left alone. */

@@ -32,6 +32,9 @@ void retention_mark(struct job *job) {
     for (struct run *run = job->runs; run; run = run->next_) {
         if (run->state != RUN_FINISHED)
             continue;
+        run->excess = run->result.removed;
+        if (run->excess)
+            continue; /* no history: its object is on its way out */
         bool good = run->result.outcome == OUTCOME_SUCCEEDED;
         run->excess = good ? ++succeeded > job->keep_succeeded : ++failed > job->keep_failed;
     }

@@ -11,7 +11,7 @@ import fake_schema
 import fake_selectors
 from fake_http import Answer
 from fake_schema import ApiError, Resource, bad_request, decode, json_answer
-from fake_store import merge
+from fake_store import merge, strategic_merge
 
 OBJECT_PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>v[^/]+)"
                          r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
@@ -136,9 +136,9 @@ class Api:
         if kind not in PATCH_TYPES:
             raise ApiError(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted "
                            f"media types include: {', '.join(PATCH_TYPES)}")
-        patch = decode(request)
+        patch, change = decode(request), strategic_merge if "strategic" in kind else merge
         return json_answer(200, self.store.update(target.resource, target.namespace, target.name,
-                                                  lambda old: merge(old, patch), target.sub == "status"))
+                                                  lambda old: change(old, patch), target.sub == "status"))
 
     def _delete(self, request, target):
         options = _delete_options(request)

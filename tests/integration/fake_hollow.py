@@ -11,7 +11,7 @@ Annotations of a Pod override the settings; `.CONTAINER` after the name sets it 
 import asyncio
 
 from fake_schema import BY_NAME, ApiError
-from fake_store import key_of, timestamp
+from fake_store import key_of, strategic_merge, timestamp
 
 PODS, JOBS = BY_NAME["pods"], BY_NAME["jobs"]
 NODE = {"name": "node-1", "ip": "10.0.0.1"}
@@ -215,7 +215,9 @@ class JobController:
         dirty, self.dirty = self.dirty, set()
         for key in dirty:
             job = self.store.find(JOBS, *key)
-            if job and self.enabled and not is_finished(job):
+            if job and self.enabled and "foregroundDeletion" in job["metadata"].get("finalizers", []):
+                self._collect_first(job)
+            elif job and self.enabled and not is_finished(job) and "deletionTimestamp" not in job["metadata"]:
                 self._reconcile(job)
 
     def _pods(self, job):
@@ -277,6 +279,13 @@ class JobController:
         policy = change.options.get("propagationPolicy", "Orphan")
         if policy != "Orphan":
             self._delete_pods(change.object)
+
+    def _collect_first(self, job):
+        """Foreground: the Job goes when its Pods have gone."""
+        self._delete_pods(job)
+        if not self._pods(job):
+            patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["foregroundDeletion"]}}
+            self.store.update(JOBS, *key_of(job), lambda old: strategic_merge(old, patch))
 
     def _delete_pods(self, job):
         for pod in self._pods(job):

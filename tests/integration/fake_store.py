@@ -51,6 +51,18 @@ def merge(target, patch):
     return result
 
 
+def strategic_merge(target, patch):
+    """The one part of a strategic merge patch that differs here: finalizers are a set, not a value."""
+    patch = copy.deepcopy(patch)
+    meta = patch.get("metadata") or {}
+    old = (target.get("metadata") or {}).get("finalizers") or []
+    removed = meta.pop("$deleteFromPrimitiveList/finalizers", [])
+    added = [name for name in meta.get("finalizers", []) if name not in old]
+    if removed or added:
+        meta["finalizers"] = [name for name in old if name not in removed] + added or None
+    return merge(target, patch)
+
+
 def key_of(obj):
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
@@ -137,7 +149,8 @@ class Store:
                           "Invalid value: 0x0: must be specified for an update")
         if meta.get("resourceVersion") not in (None, "", old_meta["resourceVersion"]):
             raise conflict(resource, name)
-        for field in ("uid", "creationTimestamp", "resourceVersion", "namespace", "deletionTimestamp"):
+        for field in ("uid", "creationTimestamp", "resourceVersion", "namespace", "deletionTimestamp",
+                      "deletionGracePeriodSeconds"):
             if field in old_meta:
                 meta[field] = old_meta[field]
         new.update(apiVersion=resource.api_version, kind=resource.kind)
@@ -145,7 +158,9 @@ class Store:
         fake_schema.check(resource, namespace, new)
         if new == old:
             return old
-        if meta.get("deletionTimestamp") and not meta.get("finalizers") and old_meta.get("finalizers"):
+        _check_finalizers(resource, name, meta, old_meta)
+        if meta.get("deletionTimestamp") and not meta.get("finalizers") and old_meta.get("finalizers") and \
+                not meta.get("deletionGracePeriodSeconds"):
             return self._write("DELETED", resource, new, old)
         return self._write("MODIFIED", resource, new, old)
 
@@ -174,17 +189,21 @@ class Store:
             grace = old.get("spec", {}).get("terminationGracePeriodSeconds", 30)
         running = resource.plural == "pods" and old["spec"].get("nodeName") and \
             old["status"].get("phase") in ("Pending", "Running")
-        lingers = old["metadata"].get("finalizers") or (self.graceful and running and grace > 0) or \
+        grace = grace if self.graceful and running and not force else 0
+        finalizers = list(old["metadata"].get("finalizers") or [])
+        if options.get("propagationPolicy") == "Foreground" and resource.plural == "jobs" and self.graceful:
+            finalizers.append("foregroundDeletion")  # the garbage collector removes it
+        lingers = finalizers or grace > 0 or \
             (resource.plural == "namespaces" and "deletionTimestamp" not in old["metadata"])
-        if lingers and not force:
-            return self._mark_deleted(resource, old, grace, options), False
+        if lingers:
+            return self._mark_deleted(resource, old, grace, finalizers, options), False
         return self._write("DELETED", resource, old, old, options), True
 
-    def _mark_deleted(self, resource, old, grace, options):
-        if "deletionTimestamp" in old["metadata"]:
+    def _mark_deleted(self, resource, old, grace, finalizers, options):
+        if old["metadata"].get("deletionGracePeriodSeconds", grace + 1) <= grace:
             return old
         new = merge(old, {"metadata": {"deletionTimestamp": timestamp(self.clock.now() + grace),
-                                       "deletionGracePeriodSeconds": grace}})
+                                       "deletionGracePeriodSeconds": grace, "finalizers": finalizers or None}})
         if resource.plural == "namespaces":
             new["status"] = {"phase": "Terminating"}
         return self._write("MODIFIED", resource, new, old, options)
@@ -220,6 +239,13 @@ class Store:
         for listener in self.listeners:
             listener(change)
         return obj
+
+
+def _check_finalizers(resource, name, meta, old_meta):
+    added = set(meta.get("finalizers") or []) - set(old_meta.get("finalizers") or [])
+    if "deletionTimestamp" in old_meta and added:
+        raise invalid(resource, name, "metadata.finalizers", "Forbidden: no new finalizers can be added if the object "
+                      f"is being deleted, found new finalizers {sorted(added)}")
 
 
 def _default(resource, obj):

@@ -52,6 +52,12 @@ class Driver(Process):
         return [" ".join(line[:1] if line[0] == "started" else line[:1] + line[2:]) for line in mine]
 
 
+def name_is_kept(api, plural):
+    """Whether one object is left, deleted but for its name."""
+    [meta] = [obj["metadata"] for obj in api.objects(plural)]
+    return "deletionTimestamp" in meta and meta["finalizers"] == ["kube-scheduler/name"]
+
+
 def set_up(**settings):
     api = FakeApi()
     api.control("hollow", settings)
@@ -147,7 +153,11 @@ def _():
     api, driver = set_up()
     driver.start(pod("a", **{"test/waiting-reason": "ImagePullBackOff"}), pending=2)
     driver.wait_log("^finished a start_failed -1 ImagePullBackOff: container main: scripted")
-    wait_for(lambda: not api.objects("pods"), 5, "end of its Pod")
+    assert name_is_kept(api, "pods")
+    assert api.request("POST", PODS, pod("a"))[0] == 409  # a create that was sent earlier comes late
+    driver.say("discard a")
+    driver.wait_log("^gone a")
+    assert not api.objects("pods")
 
 
 @test("a stopped run ends as told when it is gone")
@@ -161,7 +171,38 @@ def _():
     driver.say("stop j")
     driver.wait_log("^finished a timeout -1 Timeout")
     driver.wait_log("^finished j timeout -1 Timeout")
+    assert [obj["metadata"]["name"] for obj in api.objects("pods")] == ["a"]  # not the Job's
+    assert name_is_kept(api, "pods") and name_is_kept(api, "jobs")
+    for name in "aj":
+        driver.say(f"discard {name}")
+        driver.wait_log(f"^gone {name}")
     assert not api.objects("pods") and not api.objects("jobs")
+
+
+@test("a stop that a crash cut short is finished by the next daemon, with its outcome")
+def _():
+    api, first = set_up(run_seconds="inf")
+    for obj in (pod("a"), job("j")):
+        first.start(obj)
+    first.wait_log("^started a")
+    first.wait_log("^started j")
+    api.fault("answer", method="DELETE", status=503, times=0)
+    first.say("stop a")
+    first.say("stop j")
+    wait_for(lambda: len(api.requests("DELETE", "/a$")) and len(api.requests("DELETE", "/j$")), 5, "their deletion")
+    first.kill()
+    api.request("DELETE", "/_test/fault")
+    second = Driver(api)
+    second.wait_log("^finished a timeout -1 Timeout: ended by the scheduler: Timeout")
+    second.wait_log("^finished j timeout -1 Timeout: ended by the scheduler: Timeout")
+    second.kill()
+    third = Driver(api)
+    third.wait_log("^adopted a .*finished=1 reported=0 timeout -1 Timeout")
+    third.wait_log("^adopted j .*finished=1 reported=0 timeout -1 Timeout")
+    third.say("report a")
+    third.say("discard a")
+    third.wait_log("^gone a")
+    assert not api.objects("pods")
 
 
 @test("the next daemon adopts what goes on, and prints only new output", seconds=30)

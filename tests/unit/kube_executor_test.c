@@ -231,6 +231,13 @@ static const char *object(const char *kind, const char *name, const char *metada
 #define JOB(name, status) object("Job", name, LABELS(""), status)
 #define POD_OF(job, name, status) object("Pod", name, LABELS(",\"job-name\":\"" job "\""), status)
 
+/* "a", ended by a scheduler: deleted, and kept by the finalizer. */
+#define HELD(more)                                                                                           \
+    "\"deletionTimestamp\":\"2024-05-01T10:00:30Z\",\"finalizers\":[" more "\"kube-scheduler/name\"],"
+#define HELD_POD(grace, status)                                                                              \
+    object("Pod", "a", HELD("") "\"deletionGracePeriodSeconds\":" grace "," LABELS(""), status)
+#define HELD_JOB(finalizers, status) object("Job", "a", HELD(finalizers) LABELS(""), status)
+
 #define PENDING "{\"phase\":\"Pending\"}"
 #define RUNNING                                                                                              \
     "{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"main\",\"restartCount\":0,\"state\":{"        \
@@ -443,6 +450,21 @@ static void begin(bool is_job) {
 #define PODS "/api/v1/namespaces/n/pods"
 #define JOBS "/apis/batch/v1/namespaces/n/jobs"
 
+/* Run "a" is being ended: first its name and outcome are made to stay, then it is deleted. */
+static void name_is_kept(const char *path) {
+    struct kube_call *call = call_of("PATCH", path);
+    assert_string_equal(call->request.content_type, "application/strategic-merge-patch+json");
+    assert_non_null(strstr(call->body, "\"finalizers\":[\"kube-scheduler/name\"]"));
+    answer("PATCH", path, 200, "", "{}");
+}
+static void name_is_freed(const char *path) {
+    struct kube_call *call = call_of("PATCH", path);
+    assert_string_equal(call->body,
+                        "{\"metadata\":{\"uid\":\"uid-a\",\"$deleteFromPrimitiveList/finalizers\":["
+                        "\"kube-scheduler/name\"]}}");
+    answer("PATCH", path, 200, "", "{}");
+}
+
 /* Run "a" exists. */
 static void begin_accepted(bool is_job) {
     begin(is_job);
@@ -630,6 +652,7 @@ static void a_create_that_lands_after_giving_up_is_removed(void **state) {
     answer("GET", PODS "/a", 404, "NotFound", NULL);
     expect("finished a start_failed -1 busy");
     tell(KUBE_POD, WATCH_OBJECT, POD("a", PENDING));
+    name_is_kept(PODS "/a"); /* for another try may land after this one */
     assert_non_null(strstr(call_of("DELETE", PODS "/a")->body, "uid-a"));
     expect("");
 }
@@ -715,21 +738,32 @@ static void what_cannot_be_pulled_ends_at_its_pending_timeout(void **state) {
     pass(119);
     assert_int_equal(open_calls(), 0);
     pass(2);
+    assert_non_null(
+        strstr(call_of("PATCH", PODS "/a")->body,
+               "\"annotations\":{\"kube-scheduler/outcome\":\"start_failed\",\"kube-scheduler/"
+               "reason\":\"ImagePullBackOff\",\"kube-scheduler/message\":\"container main: not found\"}"));
+    name_is_kept(PODS "/a");
     answer("DELETE", PODS "/a", 500, "etcd", NULL);
     expect("");
     pass(0.3);
     answer("DELETE", PODS "/a", 200, "", "{}");
     expect("finished a start_failed -1 ImagePullBackOff"); /* at once: its Pod may need long to go */
-    tell(KUBE_POD, WATCH_DELETED, POD("a", NO_IMAGE));
+    tell(KUBE_POD, WATCH_OBJECT, HELD_POD("0", NO_IMAGE));
     pass(0);
+    assert_int_equal(open_calls(), 0); /* its name stays */
+    (void)executor->ops->discard(executor, a, NULL);
+    pass(0);
+    name_is_freed(PODS "/a");
     expect("");
+    tell(KUBE_POD, WATCH_DELETED, HELD_POD("0", NO_IMAGE));
+    expect("gone a");
 }
 
 static void what_waits_for_nothing_special_is_a_pending_timeout(void **state) {
     (void)state;
     begin_accepted(false);
     pass(121);
-    answer("DELETE", PODS "/a", 404, "NotFound", NULL);
+    answer("PATCH", PODS "/a", 404, "NotFound", NULL);
     pass(0);
     expect("finished a start_failed -1 PendingTimeout");
 }
@@ -745,6 +779,7 @@ static void an_invalid_image_name_ends_at_once(void **state) {
     (void)state;
     begin_accepted(false);
     tell(KUBE_POD, WATCH_OBJECT, POD("a", BAD_IMAGE));
+    name_is_kept(PODS "/a");
     answer("DELETE", PODS "/a", 200, "", "{}");
     expect("finished a start_failed -1 InvalidImageName");
 }
@@ -759,17 +794,35 @@ static void a_stopped_run_ends_as_told_when_it_is_gone(void **state) {
     (void)state;
     begin_running();
     stop_now();
-    answer("DELETE", PODS "/a", 500, "etcd", NULL);
+    answer("PATCH", PODS "/a", 500, "etcd", NULL);
     pass(0.3); /* tried again */
+    name_is_kept(PODS "/a");
     answer("DELETE", PODS "/a", 200, "", "{}");
+    tell(KUBE_POD, WATCH_OBJECT, HELD_POD("30", RUNNING));
     pass(1);
     expect("");
-    tell(KUBE_POD, WATCH_DELETED, POD("a", RUNNING));
+    tell(KUBE_POD, WATCH_OBJECT, HELD_POD("0", RUNNING)); /* the kubelet is through; only the name is left */
     output_ends(0);
     pass(0);
     expect("finished a timeout -1 Timeout");
     pass(10);
     assert_int_equal(open_calls(), 0);
+}
+
+/* The same without the name: the work must end. */
+static void a_stopped_run_that_cannot_be_held_is_deleted(void **state) {
+    (void)state;
+    begin_running();
+    stop_now();
+    answer("PATCH", PODS "/a", 422, "Invalid", NULL);
+    answer("DELETE", PODS "/a", 200, "", "{}");
+    tell(KUBE_POD, WATCH_DELETED, POD("a", RUNNING));
+    output_ends(0);
+    pass(0);
+    expect("finished a timeout -1 Timeout");
+    (void)executor->ops->discard(executor, a, NULL);
+    pass(0);
+    expect("gone a");
 }
 
 static void a_run_that_succeeded_before_it_was_stopped_has_succeeded(void **state) {
@@ -809,6 +862,7 @@ static void a_stop_during_the_create_ends_what_it_made(void **state) {
     stop_now();
     answer("POST", PODS, 201, "", POD("a", PENDING));
     expect("accepted a");
+    name_is_kept(PODS "/a");
     answer("DELETE", PODS "/a", 404, "NotFound", NULL);
     pass(0);
     expect("finished a timeout -1 Timeout");
@@ -889,9 +943,14 @@ static void a_removed_job_ends_with_its_last_pod(void **state) {
     tell(KUBE_POD, WATCH_OBJECT, POD_OF("a", "a-x", RUNNING));
     buf_clear(&heard);
     stop_now();
+    name_is_kept(JOBS "/a");
+    assert_non_null(
+        strstr(call_of("DELETE", JOBS "/a")->body, "\"Foreground\"")); /* its Pods go although it stays */
     answer("DELETE", JOBS "/a", 200, "", "{}");
-    tell(KUBE_JOB, WATCH_DELETED, JOB("a", "{\"active\":1}"));
+    tell(KUBE_JOB, WATCH_OBJECT, HELD_JOB("\"foregroundDeletion\",", "{\"active\":1}"));
     pass(20);
+    expect("");
+    tell(KUBE_JOB, WATCH_OBJECT, HELD_JOB("", "{\"active\":1}"));
     expect("");
     tell(KUBE_POD, WATCH_DELETED, POD_OF("a", "a-x", RUNNING));
     output_ends(0);
@@ -1023,7 +1082,58 @@ static void an_adopted_pending_run_has_its_timeout_from_its_creation(void **stat
     pass(99);
     assert_int_equal(open_calls(), 0);
     pass(2);
-    (void)call_of("DELETE", PODS "/a");
+    (void)call_of("PATCH", PODS "/a");
+}
+
+#define ENDED_AS(outcome)                                                                                    \
+    "\"kube-scheduler/outcome\":\"" outcome "\",\"kube-scheduler/reason\":\"Why\","                          \
+    "\"kube-scheduler/message\":\"so\","
+
+/* "a" as a daemon left it that was ending it; its annotations are put first. */
+static const char *left_ending(const char *metadata, const char *status) {
+    static char text[sizeof json + 256];
+    const char *plain = object("Pod", "a", metadata, status),
+               *split = strstr(plain, "\"kube-scheduler/job-name");
+    (void)snprintf(text, sizeof text, "%.*s" ENDED_AS("timeout") "%s", (int)(split - plain), plain, split);
+    return text;
+}
+
+static void an_earlier_daemons_stop_is_told_as_such(void **state) {
+    (void)state;
+    const char *pod = left_ending(HELD("") "\"deletionGracePeriodSeconds\":0," LABELS(""), RUNNING);
+    open_with(NULL, 0, (const char *[]){pod}, 1);
+    expect("adopted a started timeout -1; ready");
+    (void)executor->ops->discard(executor, adopted_owners[0], NULL);
+    pass(0);
+    name_is_freed(PODS "/a");
+}
+
+static void what_succeeded_before_an_earlier_daemons_stop_has_succeeded(void **state) {
+    (void)state;
+    const char *pod = left_ending(HELD("") "\"deletionGracePeriodSeconds\":0," LABELS(""), SUCCEEDED);
+    open_with(NULL, 0, (const char *[]){pod}, 1);
+    expect("adopted a started succeeded 0; ready");
+}
+
+static void an_earlier_daemons_stop_is_awaited(void **state) {
+    (void)state;
+    const char *pod = left_ending(HELD("") "\"deletionGracePeriodSeconds\":30," LABELS(""), RUNNING);
+    open_with(NULL, 0, (const char *[]){pod}, 1);
+    expect("adopted a started; ready");
+    assert_int_equal(open_calls(), 0); /* it is deleted already */
+    tell(KUBE_POD, WATCH_OBJECT, HELD_POD("0", RUNNING));
+    output_ends(0);
+    pass(0);
+    expect("finished a timeout -1 Why");
+}
+
+static void an_earlier_daemons_stop_is_completed(void **state) {
+    (void)state;
+    const char *pod = left_ending("\"finalizers\":[\"kube-scheduler/name\"]," LABELS(""), PENDING);
+    open_with(NULL, 0, (const char *[]){pod}, 1);
+    expect("adopted a; ready");
+    answer("DELETE", PODS "/a", 200, "", "{}");
+    expect("finished a timeout -1 Why");
 }
 
 static void an_earlier_job_is_judged_by_its_last_pod(void **state) {
@@ -1138,6 +1248,7 @@ int main(void) {
         TEST(the_pending_timeout_ends_with_the_start),
         TEST(an_invalid_image_name_ends_at_once),
         TEST(a_stopped_run_ends_as_told_when_it_is_gone),
+        TEST(a_stopped_run_that_cannot_be_held_is_deleted),
         TEST(a_run_that_succeeded_before_it_was_stopped_has_succeeded),
         TEST(a_stop_before_the_create_is_sent),
         TEST(a_stop_while_the_create_waits_to_be_sent),
@@ -1157,6 +1268,10 @@ int main(void) {
         TEST(another_object_of_that_name_is_not_deleted),
         TEST(earlier_runs_are_adopted_and_carried_on),
         TEST(an_adopted_pending_run_has_its_timeout_from_its_creation),
+        TEST(an_earlier_daemons_stop_is_told_as_such),
+        TEST(what_succeeded_before_an_earlier_daemons_stop_has_succeeded),
+        TEST(an_earlier_daemons_stop_is_awaited),
+        TEST(an_earlier_daemons_stop_is_completed),
         TEST(an_earlier_job_is_judged_by_its_last_pod),
         TEST(an_earlier_active_jobs_pod_is_followed),
         TEST(what_was_reported_and_what_nobody_wants),
