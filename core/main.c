@@ -29,17 +29,44 @@ static bool ends_with(const char *text, const char *end) {
     return len > end_len && !strcmp(text + len - end_len, end);
 }
 
-/* --lua-path may stand before the command, where the script named by it can still be replaced. */
-static int parse_command(int argc, char **argv, struct command *command) {
+/* The value of a --lua-path at argv[at] and how many words it takes; NULL when something else stands there.
+ */
+static const char *lua_path_at(int argc, char **argv, int at, int *words) {
+    if (at >= argc || argv[at][0] != '-')
+        return NULL;
+    const char *name = argv[at] + (argv[at][1] == '-' ? 2 : 1);
+    *words = strcmp(name, "lua-path") ? 1 : 2;
+    if (*words == 2)
+        return argv[at + 1]; /* NULL behind the last: the command says what is missing */
+    return strncmp(name, "lua-path=", 9) ? NULL : name + 9;
+}
+
+/* Takes a --lua-path out of argv at `at`, if it stands there; returns how many words are left. */
+static int take_lua_path(int argc, char **argv, int at, struct command *command) {
+    int words = 0;
+    const char *path = lua_path_at(argc, argv, at, &words);
+    if (!path)
+        return argc;
+    command->lua_path = path;
+    memmove(argv + at, argv + at + words, (size_t)(argc + 1 - at - words) * sizeof *argv);
+    return argc - words;
+}
+
+static int take_lua_paths(int argc, char **argv, int at, struct command *command) {
+    while (at < argc && strcmp(argv[at], "--") != 0) {
+        int left = take_lua_path(argc, argv, at, command);
+        at += left == argc;
+        argc = left;
+    }
+    return argc;
+}
+
+/* --lua-path may stand before a command or among its options: it decides which Lua the command itself is, so
+ * it is taken out here. What stands behind a program of the user's belongs to that. */
+static int parse_command(int *count, char **argv, struct command *command) {
     int at = 1;
     command->lua_path = getenv("KUBE_SCHEDULER_LUA");
-    if (at + 1 < argc && !strcmp(argv[at], "--lua-path")) {
-        command->lua_path = argv[at + 1];
-        at += 2;
-    } else if (at < argc && !strncmp(argv[at], "--lua-path=", 11)) {
-        command->lua_path = argv[at] + 11;
-        at++;
-    }
+    int argc = *count = take_lua_path(*count, argv, at, command);
     const char *word = at < argc && argv[at][0] != '-' ? argv[at++] : NULL;
     if (!word && at < argc && (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h")))
         word = "help";
@@ -56,6 +83,7 @@ static int parse_command(int argc, char **argv, struct command *command) {
     if (strlen(word) > 32 || strspn(word, "abcdefghijklmnopqrstuvwxyz-") != strlen(word))
         return -1;
     (void)snprintf(command->bundled, sizeof command->bundled, "scripts/%s.lua", word);
+    *count = take_lua_paths(argc, argv, at, command);
     return 0;
 }
 
@@ -114,7 +142,7 @@ int main(int argc, char **argv) {
     static struct host host = {.main_ref =
                                    LUA_NOREF}; /* static: what the loop still holds at exit is no leak */
     struct command command = {0};
-    if (parse_command(argc, argv, &command))
+    if (parse_command(&argc, argv, &command))
         return no_command(&command);
     /* The daemon's log is its output; a command's output is what was asked for, and its log is talk. */
     bool daemon = !command.script && !strcmp(command.bundled, "scripts/daemon.lua");

@@ -141,7 +141,7 @@ cli.daemon = {
     {name = "strict", help = "do not start when the schedule has a mistake"},
     {name = "hooks", value = "DIR", help = "folder of hooks (default: hooks, beside the schedule)"},
     {name = "log-format", value = "text|json", choices = {"text", "json"}, help = "default: text"},
-    {name = "lua-path", value = "DIR", help = "Lua files that replace the bundled ones; stands first"},
+    {name = "lua-path", value = "DIR", help = "Lua files that replace the bundled ones, for any command"},
   }),
 }
 

@@ -25,6 +25,9 @@ function text.duration(value)
   return total
 end
 
+-- "1 job", "2 jobs".
+function text.count(n, noun) return ("%d %s%s"):format(n, noun, n == 1 and "" or "s") end
+
 -- The keys of a table, sorted.
 function text.keys(t)
   local keys = {}

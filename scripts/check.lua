@@ -7,6 +7,7 @@ local lint = require "lint"
 local problems = require "problems"
 local schedule = require "schedule"
 local terminal = require "terminal"
+local text = require "text"
 
 local options, code = cli.parse({
   name = "check", usage = "[FILE…]", most = math.huge,
@@ -43,5 +44,6 @@ else
   for _, problem in ipairs(found) do print(problems.format(problem)) end
 end
 local warnings = #found - errors
-io.stderr:write(("%d jobs are good, %d mistakes, %d warnings\n"):format(jobs, errors, warnings))
+io.stderr:write(("%s, %s, %s\n"):format(text.count(jobs, "good job"), text.count(errors, "mistake"),
+  text.count(warnings, "warning")))
 return errors == 0 and not (options.strict and warnings > 0)

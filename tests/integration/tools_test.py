@@ -163,7 +163,7 @@ def _():
     warned = folder("settings: {cron_dialect: standard}\na:\n  cron: '0 4 13 * FRI'\n  template: pod.yml\n")
     done = run("check", cwd=warned)
     assert done.stdout.startswith("./schedule.yml:3:9: warning: job 'a': day of month and weekday"), done.stdout
-    assert done.stderr == "1 jobs are good, 0 mistakes, 1 warnings\n", done.stderr
+    assert done.stderr == "1 good job, 0 mistakes, 1 warning\n", done.stderr
     run("check", "--strict", cwd=warned, code=1)
     done = run("check", "--format", "json", cwd=warned)
     finding, = json.loads(done.stdout)
@@ -176,6 +176,24 @@ def _():
     done = run("check", cwd=folder(), code=1)
     assert "./schedule.yml:6:" in done.stdout and "error: cron '0 25 * * *'" in done.stdout, done.stdout
     assert "--strickt" in run("check", "--strickt", code=2).stderr
+
+
+@test("--lua-path is heeded before a command and among its options, and is a program's own behind it")
+def _():
+    lua = temporary_folder()
+    os.mkdir(os.path.join(lua, "scripts"))
+    for name in "daemon", "next":
+        with open(os.path.join(lua, "scripts", name + ".lua"), "w") as file:
+            file.write(f'print("own {name}", table.concat(arg, " "))')
+    with open(os.path.join(lua, "mine.lua"), "w") as file:
+        file.write('print(table.concat(arg, " "))')
+    assert run("--lua-path", lua, "next", "x").stdout == "own next\tx\n"
+    assert run("next", "x", f"--lua-path={lua}", "y").stdout == "own next\tx y\n"
+    assert run("run", "-lua-path", lua, "--strict").stdout == "own daemon\t--strict\n"
+    assert run("--strict", "--lua-path", lua).stdout == "own daemon\t--strict\n"
+    assert "EXPR|JOB is missing" in run("next", "--", "--lua-path", lua, code=2).stderr
+    assert run(os.path.join(lua, "mine.lua"), "--lua-path", "x").stdout == "--lua-path x\n"
+    assert "needs a value" in run("run", "--lua-path", code=2).stderr
 
 
 def in_terminal(*arguments, environment=None):
