@@ -38,7 +38,7 @@ static int l_slot(lua_State *L) {
     struct err err = {0};
     lua_getfield(L, 1, "slot");
     lua_getfield(L, 1, "attempt");
-    if (name_for_slot(&who, luaL_checkinteger(L, -2), (int)luaL_optinteger(L, -1, 0), out, &err))
+    if (name_for_run(&who, "", luaL_checkinteger(L, -2), (int)luaL_optinteger(L, -1, 0), out, &err))
         return luaL_error(L, "%s", err.message);
     lua_pushstring(L, out);
     return 1;
@@ -47,8 +47,10 @@ static int l_slot(lua_State *L) {
 static int l_request(lua_State *L) {
     struct name_owner who = owner(L);
     name_text out;
+    name_origin origin;
     struct err err = {0};
-    if (name_for_request(&who, field(L, "request"), out, &err))
+    if (name_make_origin('m', field(L, "request"), origin, &err) ||
+        name_for_run(&who, origin, 0, 0, out, &err))
         return luaL_error(L, "%s", err.message);
     lua_pushstring(L, out);
     return 1;

@@ -1,9 +1,8 @@
-/* Module registry: registry.new{executor=, instance=, retention=, on_ready=, on_slot=, on_skipped=,
- * on_delayed=, on_started=, on_outcome=} -> r. Handlers run as tasks, so they may wait. Runs are given as
- * tables; calls about a run take its id. */
-#include "registry/registry.h"
+/* Module registry: registry.new{executor=, instance=, retention=, max_active=, limits={NAME=n}, on_ready=,
+ * on_slot=, on_skipped=, on_delayed=, on_started=, on_outcome=} -> r. Handlers run as tasks, so they may
+ * wait. Runs are given as tables; calls about a run take its id. */
+#include "bind/registry.h"
 
-#include "bind/cron.h"
 #include "bind/executor.h"
 #include "bind/task.h"
 
@@ -18,6 +17,7 @@ enum { USER_SCHEDULES = 1, USER_VALUES = USER_SCHEDULES };
 struct registry_value {
     struct registry *registry;
     struct alarm *alarm;
+    int64_t armed; /* what the alarm is set to, unix ns; 0: it is not */
     struct host *host;
     lua_State *L; /* the main state, for handlers */
     int options;  /* the table given to registry.new, in the registry: it has the handlers */
@@ -37,87 +37,30 @@ static int answer(lua_State *L, int rc, const struct err *err) {
     }
     lua_pushnil(L);
     lua_pushstring(L, err->message);
-    lua_pushstring(L, rc == ERR_EXISTS ? "exists" : rc == ERR_NOTFOUND ? "notfound" : "failed");
+    lua_pushstring(L, rc == ERR_EXISTS     ? "exists"
+                      : rc == ERR_NOTFOUND ? "notfound"
+                      : rc == ERR_LIMIT    ? "limit"
+                                           : "failed");
     return 3;
 }
 
 static void rearm(struct registry_value *value) {
     int64_t next = registry_next_wake(value->registry);
-    (void)alarm_set(value->alarm, next == CRON_NEVER ? INT64_MAX : next * NS_PER_S, NULL);
+    int64_t at = next == CRON_NEVER ? INT64_MAX : next * NS_PER_S;
+    if (at != value->armed && !alarm_set(value->alarm, at, NULL))
+        value->armed = at;
+}
+
+static int answer_and_rearm(lua_State *L, struct registry_value *value, int rc, const struct err *err) {
+    rearm(value);
+    return answer(L, rc, err);
 }
 
 static void on_alarm(void *ctx) {
     struct registry_value *value = ctx;
+    value->armed = 0;
     registry_step(value->registry);
     rearm(value);
-}
-
-static void set_string(lua_State *L, const char *name, const char *text) {
-    if (!text || !*text)
-        return;
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, name);
-}
-
-static void set_integer(lua_State *L, const char *name, int64_t number) {
-    lua_pushinteger(L, number);
-    lua_setfield(L, -2, name);
-}
-
-static void set_flag(lua_State *L, const char *name, bool flag) {
-    lua_pushboolean(L, flag);
-    lua_setfield(L, -2, name);
-}
-
-static void push_tail(lua_State *L, const struct tail *tail) {
-    size_t count = tail_count(tail);
-    lua_createtable(L, (int)count, 0);
-    for (size_t i = 0; i < count; i++) {
-        size_t len = 0;
-        const char *line = tail_line(tail, i, &len);
-        lua_pushlstring(L, line, len);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-}
-
-static void push_result(lua_State *L, const struct run *run) {
-    const struct result *result = &run->result;
-    set_string(L, "outcome", outcome_name(result->outcome));
-    set_string(L, "reason", result->reason);
-    set_string(L, "message", result->message);
-    if (result->exit_code >= 0)
-        set_integer(L, "exit_code", result->exit_code);
-    if (result->started)
-        set_integer(L, "started", result->started);
-    if (result->finished)
-        set_integer(L, "finished", result->finished);
-    push_tail(L, run->tail);
-    lua_setfield(L, -2, "log_tail");
-}
-
-static void push_run(lua_State *L, const struct run *run) {
-    static const char *const states[] = {"deciding", "submitted", "accepted",
-                                         "started",  "finished",  "skipped"};
-    lua_createtable(L, 0, 20);
-    set_integer(L, "id", (int64_t)run->id);
-    set_string(L, "job", run_job_name(run));
-    set_string(L, "namespace", run_namespace(run));
-    set_string(L, "name", run->name);
-    set_string(L, "state", states[run->state]);
-    set_string(L, "trigger", trigger_name(run->trigger));
-    set_integer(L, "slot", run->slot);
-    set_integer(L, "attempt", run->attempt);
-    set_integer(L, "active", (int64_t)run_active_beside(run));
-    set_flag(L, "has_object", run->has_object);
-    lua_pushnumber(L, (lua_Number)run->lateness_ns / (lua_Number)NS_PER_S);
-    lua_setfield(L, -2, "lateness");
-    if (run->state == RUN_SKIPPED) {
-        set_string(L, "reason", run->reason);
-        set_integer(L, "missed", (int64_t)run->missed);
-        set_integer(L, "missed_from", run->missed_from);
-    }
-    if (run->state == RUN_FINISHED)
-        push_result(L, run);
 }
 
 /* Pushes the handler, or gives false when the program has none by that name. */
@@ -136,8 +79,9 @@ static void call_with_run(void *ctx, const char *name, const struct run *run) {
     struct registry_value *value = ctx;
     if (!push_handler(value, name))
         return;
-    push_run(value->L, run);
+    registry_push_run(value->L, run);
     task_start(value->L, 1);
+    rearm(value);
 }
 
 static void on_ready(void *ctx) {
@@ -163,7 +107,7 @@ static void on_delayed(void *ctx, const struct run *run, const char *why) {
     struct registry_value *value = ctx;
     if (!push_handler(value, "on_delayed"))
         return;
-    push_run(value->L, run);
+    registry_push_run(value->L, run);
     lua_pushstring(value->L, why);
     task_start(value->L, 2);
 }
@@ -182,29 +126,6 @@ static const struct registry_events events = {.ready = on_ready,
                                               .line = on_line,
                                               .outcome = on_outcome};
 
-static const char *required_string(lua_State *L, int index, const char *name) {
-    lua_getfield(L, index, name);
-    const char *text = lua_tostring(L, -1);
-    if (!text)
-        luaL_error(L, "field '%s': a string is missing", name);
-    lua_pop(L, 1); /* the table keeps it */
-    return text;
-}
-
-static const char *optional_string(lua_State *L, int index, const char *name) {
-    lua_getfield(L, index, name);
-    const char *text = luaL_optstring(L, -1, NULL);
-    lua_pop(L, 1); /* the table keeps it */
-    return text;
-}
-
-static int64_t optional_integer(lua_State *L, int index, const char *name, int64_t otherwise) {
-    lua_getfield(L, index, name);
-    lua_Integer number = luaL_optinteger(L, -1, otherwise);
-    lua_pop(L, 1);
-    return number;
-}
-
 static lua_State *main_state(lua_State *L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     lua_State *main = lua_tothread(L, -1);
@@ -212,14 +133,26 @@ static lua_State *main_state(lua_State *L) {
     return main;
 }
 
+/* limits = {NAME = how many runs at once}, of the table at 1. */
+static int set_limits(lua_State *L, struct registry *registry, struct err *err) {
+    int rc = 0;
+    lua_getfield(L, 1, "limits");
+    if (lua_istable(L, -1))
+        for (lua_pushnil(L); !rc && lua_next(L, -2); lua_pop(L, 1))
+            rc = registry_limit(registry, luaL_checkstring(L, -2), (size_t)luaL_checkinteger(L, -1), err);
+    lua_pop(L, rc ? 3 : 1);
+    return rc;
+}
+
 static int l_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     lua_getfield(L, 1, "executor");
-    struct registry_config config = {.instance = required_string(L, 1, "instance"),
+    struct registry_config config = {.instance = field_required(L, 1, "instance"),
                                      .clock = loop_clock(host_of(L)->loop),
                                      .executor = executor_check(L, 2),
-                                     .retention = optional_integer(L, 1, "retention", 120),
+                                     .retention = field_integer(L, 1, "retention", 120),
+                                     .max_active = (size_t)field_integer(L, 1, "max_active", 0),
                                      .events = &events};
     struct registry_value *value = lua_newuserdatauv(L, sizeof *value, USER_VALUES);
     *value = (struct registry_value){.host = host_of(L), .L = main_state(L), .options = LUA_NOREF};
@@ -228,7 +161,7 @@ static int l_new(lua_State *L) {
     lua_setiuservalue(L, -2, USER_SCHEDULES);
     config.ctx = value;
     struct err err = {0};
-    if (registry_new(&config, &value->registry, &err) ||
+    if (registry_new(&config, &value->registry, &err) || set_limits(L, value->registry, &err) ||
         alarm_new(host_of(L)->loop, on_alarm, value, &value->alarm, &err))
         return luaL_error(L, "%s", err.message);
     lua_pushvalue(L, 1);
@@ -250,44 +183,19 @@ static int l_open(lua_State *L) {
     return answer(L, registry_open(check(L)->registry, &err), &err);
 }
 
-static int catch_up_of(lua_State *L, int index) {
-    static const char *const names[] = {"none", "latest", "all", NULL};
-    lua_getfield(L, index, "catch_up");
-    int which = luaL_checkoption(L, -1, "latest", names);
-    lua_pop(L, 1);
-    return which;
-}
-
-/* r:add{name=, namespace=, schedule=, baseline=, catch_up=, catch_up_max=, deadline=, keep_succeeded=,
- * keep_failed=, pending_timeout=, main_container=}: the schedule is one that cron.parse gave. */
+/* r:add{name=, namespace=, schedule=, …}: as in struct job_spec; the schedule is one that cron.parse gave. */
 static int l_add(lua_State *L) {
     struct registry_value *value = check(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    lua_getfield(L, 2, "schedule");
-    struct cron_value *schedule = cron_check(L, 3);
-    struct job_spec spec = {.name = required_string(L, 2, "name"),
-                            .namespace_ = required_string(L, 2, "namespace"),
-                            .schedules = schedule->set,
-                            .schedule_count = schedule->count,
-                            .baseline = optional_integer(L, 2, "baseline", 0),
-                            .catch_up = (enum catch_up)catch_up_of(L, 2),
-                            .catch_up_max =
-                                (size_t)optional_integer(L, 2, "catch_up_max", REGISTRY_CATCH_UP_MAX),
-                            .deadline = optional_integer(L, 2, "deadline", 300),
-                            .keep_succeeded = (size_t)optional_integer(L, 2, "keep_succeeded", 3),
-                            .keep_failed = (size_t)optional_integer(L, 2, "keep_failed", 1),
-                            .pending_timeout = optional_integer(L, 2, "pending_timeout", 900),
-                            .main_container = optional_string(L, 2, "main_container")};
     struct err err = {0};
-    int rc = registry_add(value->registry, &spec, &err);
+    int rc = registry_add_job(L, 2, value->registry, &err);
     if (!rc) { /* the schedule lives as long as the job */
         lua_getiuservalue(L, 1, USER_SCHEDULES);
         lua_pushvalue(L, 3);
-        lua_setfield(L, -2, spec.name);
+        lua_setfield(L, -2, field_required(L, 2, "name"));
     }
-    rearm(value);
-    return answer(L, rc, &err);
+    return answer_and_rearm(L, value, rc, &err);
 }
 
 static int l_remove(lua_State *L) {
@@ -298,22 +206,7 @@ static int l_remove(lua_State *L) {
     lua_getiuservalue(L, 1, USER_SCHEDULES);
     lua_pushnil(L);
     lua_setfield(L, -2, name);
-    rearm(value);
-    return answer(L, rc, &err);
-}
-
-/* One entry of the open list, read from the table on top. */
-static struct open_entry read_entry(lua_State *L) {
-    int at = lua_gettop(L);
-    struct open_entry entry = {.job = required_string(L, at, "job"),
-                               .slot = optional_integer(L, at, "slot", 0),
-                               .missed = (size_t)optional_integer(L, at, "missed", 0),
-                               .missed_from = optional_integer(L, at, "missed_from", 0)};
-    lua_getfield(L, at, "skipped");
-    entry.reason = lua_tostring(L, -1);
-    entry.skipped = entry.reason != NULL;
-    lua_pop(L, 1);
-    return entry;
+    return answer_and_rearm(L, value, rc, &err);
 }
 
 /* r:begin(watermark or nil, open list or nil): slots are decided from here on. */
@@ -326,14 +219,13 @@ static int l_begin(lua_State *L) {
     struct open_entry *open = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *open, 0);
     for (lua_Integer i = 1; i <= count; i++) {
         lua_rawgeti(L, 3, i);
-        open[i - 1] = read_entry(L);
+        open[i - 1] = registry_read_open(L, lua_gettop(L));
         lua_pop(L, 1); /* the list keeps its strings */
     }
     struct err err = {0};
     int rc = registry_begin(value->registry, watermark, open, (size_t)count, &err);
     registry_step(value->registry);
-    rearm(value);
-    return answer(L, rc, &err);
+    return answer_and_rearm(L, value, rc, &err);
 }
 
 static int l_hold(lua_State *L) {
@@ -362,40 +254,64 @@ static int l_start(lua_State *L) {
     const char *manifest = luaL_checklstring(L, 3, &len);
     struct err err = {0};
     int rc = registry_start(value->registry, run_id(L), manifest, len, lua_toboolean(L, 4), &err);
-    return answer(L, rc, &err);
+    return answer_and_rearm(L, value, rc, &err);
 }
 
 static int l_skip(lua_State *L) {
+    struct registry_value *value = check(L);
     struct err err = {0};
-    int rc = registry_skip(check(L)->registry, run_id(L), luaL_checkstring(L, 3), &err);
-    return answer(L, rc, &err);
+    int rc = registry_skip(value->registry, run_id(L), luaL_checkstring(L, 3), &err);
+    return answer_and_rearm(L, value, rc, &err);
+}
+
+/* r:wait(run, {why=, not_before=, data=}) */
+static int l_wait(lua_State *L) {
+    struct registry_value *value = check(L);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    struct err err = {0};
+    int rc = registry_wait(value->registry, run_id(L), field_required(L, 3, "why"),
+                           field_integer(L, 3, "not_before", 0), field_string(L, 3, "data"), &err);
+    return answer_and_rearm(L, value, rc, &err);
+}
+
+static int l_replace(lua_State *L) {
+    struct registry_value *value = check(L);
+    struct err err = {0};
+    int rc = registry_replace(value->registry, run_id(L), &err);
+    return answer_and_rearm(L, value, rc, &err);
 }
 
 static int l_report(lua_State *L) {
+    struct registry_value *value = check(L);
     struct err err = {0};
-    int rc = registry_report(check(L)->registry, run_id(L), &err);
-    return answer(L, rc, &err);
+    int rc = registry_report(value->registry, run_id(L), &err);
+    return answer_and_rearm(L, value, rc, &err);
 }
 
+/* r:trigger(job, {request=, data=}) or r:trigger(job, request) */
 static int l_trigger(lua_State *L) {
+    struct registry_value *value = check(L);
+    bool detailed = lua_istable(L, 3);
+    const char *request = detailed ? field_required(L, 3, "request") : luaL_checkstring(L, 3);
+    const char *data = detailed ? field_string(L, 3, "data") : NULL;
     struct err err = {0};
-    int rc = registry_trigger(check(L)->registry, luaL_checkstring(L, 2), luaL_checkstring(L, 3), &err);
-    return answer(L, rc, &err);
+    int rc = registry_trigger(value->registry, luaL_checkstring(L, 2), request, data, &err);
+    return answer_and_rearm(L, value, rc, &err);
+}
+
+/* r:backfill(job, {id=, slot=, data=}) */
+static int l_backfill(lua_State *L) {
+    struct registry_value *value = check(L);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    struct err err = {0};
+    int rc = registry_backfill(value->registry, luaL_checkstring(L, 2), field_required(L, 3, "id"),
+                               field_integer(L, 3, "slot", 0), field_string(L, 3, "data"), &err);
+    return answer_and_rearm(L, value, rc, &err);
 }
 
 static void add_open(void *ctx, const struct run *run) {
     lua_State *L = ctx;
-    lua_createtable(L, 0, 6);
-    set_string(L, "job", run_job_name(run));
-    set_integer(L, "slot", run->slot);
-    set_integer(L, "attempt", run->attempt);
-    if (run->state == RUN_SKIPPED) {
-        set_string(L, "skipped", run->reason);
-        if (run->missed > 0) {
-            set_integer(L, "missed", (int64_t)run->missed);
-            set_integer(L, "missed_from", run->missed_from);
-        }
-    }
+    registry_push_open(L, run);
     lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 }
 
@@ -413,18 +329,9 @@ static int l_acknowledge(lua_State *L) {
     return 0;
 }
 
-static void push_job(lua_State *L, const struct job_view *job) {
-    lua_createtable(L, 0, 4);
-    set_string(L, "name", job->name);
-    set_string(L, "namespace", job->namespace_);
-    set_integer(L, "active", (int64_t)job->active);
-    if (job->next != CRON_NEVER)
-        set_integer(L, "next", job->next);
-}
-
 static void add_job(void *ctx, const struct job_view *job) {
     lua_State *L = ctx;
-    push_job(L, job);
+    registry_push_job(L, job);
     lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 }
 
@@ -439,7 +346,7 @@ static int l_job(lua_State *L) {
     struct job_view job;
     if (registry_job(check(L)->registry, luaL_checkstring(L, 2), &job))
         return 0;
-    push_job(L, &job);
+    registry_push_job(L, &job);
     return 1;
 }
 
@@ -453,7 +360,7 @@ static int l_active(lua_State *L) {
 
 static void add_run(void *ctx, const struct run *run) {
     lua_State *L = ctx;
-    push_run(L, run);
+    registry_push_run(L, run);
     lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 }
 
@@ -468,7 +375,7 @@ static int l_run(lua_State *L) {
     const struct run *run = registry_run(check(L)->registry, run_id(L));
     if (!run)
         return 0;
-    push_run(L, run);
+    registry_push_run(L, run);
     return 1;
 }
 
@@ -480,6 +387,9 @@ static const luaL_Reg methods[] = {{"open", l_open},
                                    {"stop", l_stop},
                                    {"start", l_start},
                                    {"skip", l_skip},
+                                   {"wait", l_wait},
+                                   {"replace", l_replace},
+                                   {"backfill", l_backfill},
                                    {"report", l_report},
                                    {"trigger", l_trigger},
                                    {"watermark", l_watermark},

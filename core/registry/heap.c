@@ -1,75 +1,75 @@
 #include "registry/heap.h"
 
-#include "registry/internal.h"
+#include "base/err.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
-static void put(struct heap *heap, size_t index, struct job *job) {
-    heap->jobs[index] = job;
-    job->heap_index = index;
+static bool is_before(const struct heap_item *a, const struct heap_item *b) {
+    return a->at != b->at ? a->at < b->at : a->priority > b->priority;
 }
 
-static void sift_up(struct heap *heap, struct job *job) {
-    size_t at = job->heap_index;
-    while (at > 0 && heap->jobs[(at - 1) / 2]->next > job->next) {
-        put(heap, at, heap->jobs[(at - 1) / 2]);
+static void put(struct heap *heap, size_t index, struct heap_item *item) {
+    heap->items[index] = item;
+    item->place = index + 1;
+}
+
+static void sift_up(struct heap *heap, struct heap_item *item) {
+    size_t at = item->place - 1;
+    while (at > 0 && is_before(item, heap->items[(at - 1) / 2])) {
+        put(heap, at, heap->items[(at - 1) / 2]);
         at = (at - 1) / 2;
     }
-    put(heap, at, job);
+    put(heap, at, item);
 }
 
-static void sift_down(struct heap *heap, struct job *job) {
-    size_t at = job->heap_index;
+static void sift_down(struct heap *heap, struct heap_item *item) {
+    size_t at = item->place - 1;
     for (;;) {
         size_t child = 2 * at + 1;
-        if (child + 1 < heap->count && heap->jobs[child + 1]->next < heap->jobs[child]->next)
+        if (child + 1 < heap->count && is_before(heap->items[child + 1], heap->items[child]))
             child++;
-        if (child >= heap->count || heap->jobs[child]->next >= job->next)
+        if (child >= heap->count || !is_before(heap->items[child], item))
             break;
-        put(heap, at, heap->jobs[child]);
+        put(heap, at, heap->items[child]);
         at = child;
     }
-    put(heap, at, job);
+    put(heap, at, item);
 }
 
-struct job *heap_first(const struct heap *heap) {
-    return heap->count > 0 ? heap->jobs[0] : NULL;
+struct heap_item *heap_first(const struct heap *heap) {
+    return heap->count > 0 ? heap->items[0] : NULL;
 }
 
-static int grow(struct heap *heap) {
-    if (heap->count < heap->capacity)
+int heap_reserve(struct heap *heap, size_t count) {
+    if (count <= heap->capacity)
         return 0;
-    size_t capacity = heap->capacity ? heap->capacity * 2 : 64;
-    struct job **jobs = realloc(heap->jobs, capacity * sizeof *jobs);
-    if (!jobs)
+    size_t capacity = heap->capacity ? heap->capacity : 64;
+    while (capacity < count)
+        capacity *= 2;
+    struct heap_item **items = realloc(heap->items, capacity * sizeof(*items));
+    if (!items)
         return ERR_NOMEM;
-    heap->jobs = jobs;
+    heap->items = items;
     heap->capacity = capacity;
     return 0;
 }
 
-int heap_update(struct heap *heap, struct job *job) {
-    if (job->next == CRON_NEVER) {
-        heap_remove(heap, job);
-        return 0;
-    }
-    if (job->heap_index == HEAP_OUTSIDE) {
-        if (grow(heap))
-            return ERR_NOMEM;
-        put(heap, heap->count++, job);
-    }
-    sift_up(heap, job);
-    sift_down(heap, job);
-    return 0;
+void heap_set(struct heap *heap, struct heap_item *item, int64_t at) {
+    item->at = at;
+    if (!item->place)
+        put(heap, heap->count++, item);
+    sift_up(heap, item);
+    sift_down(heap, item);
 }
 
-void heap_remove(struct heap *heap, struct job *job) {
-    size_t at = job->heap_index;
-    if (at == HEAP_OUTSIDE)
+void heap_remove(struct heap *heap, struct heap_item *item) {
+    if (!item->place)
         return;
-    job->heap_index = HEAP_OUTSIDE;
-    struct job *last = heap->jobs[--heap->count];
-    if (last == job)
+    size_t at = item->place - 1;
+    item->place = 0;
+    struct heap_item *last = heap->items[--heap->count];
+    if (last == item)
         return;
     put(heap, at, last);
     sift_up(heap, last);
@@ -77,6 +77,6 @@ void heap_remove(struct heap *heap, struct job *job) {
 }
 
 void heap_free(struct heap *heap) {
-    free(heap->jobs);
+    free(heap->items);
     *heap = (struct heap){0};
 }

@@ -1,23 +1,28 @@
-/* The jobs by their next slot: a binary heap that knows where each job stands in it. */
+/* What comes next: a binary heap of times. Its owner embeds an item in what is to be found again
+ * (MAP_OWNER of base/map.h leads back), and the item knows where it stands. Of two with one time the higher
+ * priority is first. */
 #ifndef KS_REGISTRY_HEAP_H
 #define KS_REGISTRY_HEAP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-struct job; /* its fields next and heap_index are used */
-
-#define HEAP_OUTSIDE ((size_t)-1) /* heap_index of a job that is not in it */
+struct heap_item {
+    int64_t at; /* unix seconds */
+    int priority;
+    size_t place; /* 0: outside, else index + 1 */
+};
 
 struct heap {
-    struct job **jobs;
+    struct heap_item **items;
     size_t count, capacity;
 };
 
-struct job *heap_first(const struct heap *heap); /* NULL when empty */
-/* Puts the job in its place after its `next` changed, or in for the first time; a job whose next is
- * CRON_NEVER is taken out. 0 or ERR_NOMEM (only when it was outside). */
-int heap_update(struct heap *heap, struct job *job);
-void heap_remove(struct heap *heap, struct job *job); /* fine when it is outside */
+struct heap_item *heap_first(const struct heap *heap); /* NULL when empty */
+int heap_reserve(struct heap *heap, size_t count);     /* so many fit without memory; or ERR_NOMEM */
+/* Puts the item where its new time belongs, or in for the first time (which was reserved). */
+void heap_set(struct heap *heap, struct heap_item *item, int64_t at);
+void heap_remove(struct heap *heap, struct heap_item *item); /* fine when it is outside */
 void heap_free(struct heap *heap);
 
 #endif

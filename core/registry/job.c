@@ -1,3 +1,4 @@
+#include "base/buf.h"
 #include "registry/internal.h"
 
 #include <search.h>
@@ -16,12 +17,22 @@ struct job *job_find(const struct registry *registry, const char *name) {
     return found ? *found : NULL;
 }
 
+static void free_after(struct job *job) {
+    for (size_t i = 0; i < job->after_count; i++)
+        free(job->after[i].job);
+    free(job->after);
+    job->after = NULL;
+    job->after_count = 0;
+}
+
 static void job_free(struct job *job) {
     for (struct run *run = job->runs, *next; run; run = next) {
         next = run->next_;
         tail_free(run->tail);
+        free(run->data);
         free(run);
     }
+    free_after(job);
     free(job->name);
     free(job->namespace_);
     free(job->main_container);
@@ -32,8 +43,8 @@ static struct job *insert(struct registry *registry, const char *name, const cha
     struct job *job = calloc(1, sizeof *job);
     if (!job)
         return NULL;
+    job->registry = registry;
     job->next = CRON_NEVER;
-    job->heap_index = HEAP_OUTSIDE;
     job->name = strdup(name);
     job->namespace_ = strdup(namespace_);
     if (!job->name || !job->namespace_ || !tsearch(job, &registry->jobs, by_name)) {
@@ -51,9 +62,24 @@ static void apply(struct job *job, const struct job_spec *spec) {
     job->catch_up_max =
         spec->catch_up_max < REGISTRY_CATCH_UP_MAX ? spec->catch_up_max : REGISTRY_CATCH_UP_MAX;
     job->deadline = spec->deadline;
+    job->jitter = spec->jitter;
     job->keep_succeeded = spec->keep_succeeded;
     job->keep_failed = spec->keep_failed;
     job->pending_timeout = spec->pending_timeout;
+    job->timeout = spec->timeout;
+    job->retry = spec->retry;
+    job->max_active = spec->max_active;
+    job->slot.priority = spec->priority;
+}
+
+/* What decides how its runs count. */
+static void apply_counting(struct job *job, struct limit *limit, bool release_lost) {
+    for (const struct run *run = job->runs; run; run = run->next_)
+        run_count(run, -1);
+    job->limit = limit;
+    job->release_lost = release_lost;
+    for (const struct run *run = job->runs; run; run = run->next_)
+        run_count(run, 1);
 }
 
 struct job *job_or_ghost(struct registry *registry, const char *name, const char *namespace_) {
@@ -64,7 +90,7 @@ struct job *job_or_ghost(struct registry *registry, const char *name, const char
 }
 
 void job_release_if_unused(struct registry *registry, struct job *job) {
-    if (job->schedule_count > 0 || job->runs)
+    if (!job_is_ghost(job) || job->runs)
         return;
     tdelete(job, &registry->jobs, by_name);
     job_free(job);
@@ -80,42 +106,79 @@ static int replace_string(char **at, const char *text) {
     return 0;
 }
 
+static int replace_after(struct job *job, const struct job_spec *spec) {
+    free_after(job);
+    if (spec->after_count == 0)
+        return 0;
+    job->after = calloc(spec->after_count, sizeof *job->after);
+    if (!job->after)
+        return ERR_NOMEM;
+    for (; job->after_count < spec->after_count; job->after_count++) {
+        const struct upstream_rule *rule = &spec->after[job->after_count];
+        struct upstream *after = &job->after[job->after_count];
+        after->on = rule->on;
+        if (!(after->job = strdup(rule->job)))
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
+/* The seed of its jitter: the same in every life of the daemon. */
+static int seed(const struct registry *registry, struct job *job) {
+    struct buf key = {0};
+    if (buf_printf(&key, "%s/%s/%s", registry->instance, job->namespace_, job->name))
+        return ERR_NOMEM;
+    job->jitter_seed = map_hash(key.data, key.len);
+    buf_free(&key);
+    return 0;
+}
+
+static int fill(struct registry *registry, struct job *job, const struct job_spec *spec) {
+    if (replace_string(&job->namespace_, spec->namespace_) ||
+        replace_string(&job->main_container, spec->main_container) || replace_after(job, spec) ||
+        seed(registry, job) || heap_reserve(&registry->slots, registry->job_count + 1))
+        return ERR_NOMEM;
+    apply(job, spec);
+    return 0;
+}
+
 int registry_add(struct registry *registry, const struct job_spec *spec, struct err *err) {
     struct job *job = job_find(registry, spec->name);
-    if (job && job->schedule_count > 0)
+    struct limit *limit = spec->limit ? limit_find(registry, spec->limit) : NULL;
+    if (job && !job_is_ghost(job))
         return err_set(err, ERR_EXISTS, "job '%s' is already there", spec->name);
+    if (spec->limit && !limit)
+        return err_set(err, ERR_NOTFOUND, "job '%s': there is no limit '%s'", spec->name, spec->limit);
     if (!job)
         job = insert(registry, spec->name, spec->namespace_);
-    if (!job || replace_string(&job->namespace_, spec->namespace_) ||
-        replace_string(&job->main_container, spec->main_container))
+    if (!job || fill(registry, job, spec))
         return err_set(err, ERR_NOMEM, "out of memory");
-    apply(job, spec);
-    int64_t after = job->baseline > registry->scanned ? job->baseline : registry->scanned;
-    job->next = cron_set_next(job->schedules, job->schedule_count, after);
-    if (heap_update(&registry->heap, job))
-        return err_set(err, ERR_NOMEM, "out of memory");
+    apply_counting(job, limit, spec->release_lost);
+    registry->job_count++;
+    slot_plan(registry, job);
     return 0;
 }
 
 int registry_remove(struct registry *registry, const char *name) {
     struct job *job = job_find(registry, name);
-    if (!job || job->schedule_count == 0)
+    if (!job || job_is_ghost(job))
         return ERR_NOTFOUND;
-    heap_remove(&registry->heap, job);
+    heap_remove(&registry->slots, &job->slot);
     job->next = CRON_NEVER;
     job->schedules = NULL;
     job->schedule_count = 0;
+    registry->job_count--;
     job_release_if_unused(registry, job);
     return 0;
 }
 
 static void view(const struct job *job, struct job_view *out) {
-    *out = (struct job_view){job->name, job->namespace_, job->next, job->active};
+    *out = (struct job_view){job->name, job->namespace_, job->next, job->active, job->waiting};
 }
 
 int registry_job(const struct registry *registry, const char *name, struct job_view *out) {
     const struct job *job = job_find(registry, name);
-    if (!job || job->schedule_count == 0)
+    if (!job || job_is_ghost(job))
         return ERR_NOTFOUND;
     view(job, out);
     return 0;
@@ -129,7 +192,7 @@ struct job_visit {
 static void visit_job(const void *node, VISIT which, void *closure) {
     const struct job_visit *visit = closure;
     const struct job *job = *(struct job *const *)node;
-    if ((which != postorder && which != leaf) || job->schedule_count == 0)
+    if ((which != postorder && which != leaf) || job_is_ghost(job))
         return;
     struct job_view out;
     view(job, &out);

@@ -68,26 +68,41 @@ static int owner_hash(const struct name_owner *owner, char out[9], struct err *e
     return short_hash(parts, 3, out, err);
 }
 
-int name_for_slot(const struct name_owner *owner, int64_t slot, int attempt, name_text out, struct err *err) {
-    char hash[9], rest[NAME_MAX_LENGTH];
+int name_make_origin(char kind, const char *id, name_origin out, struct err *err) {
+    size_t len = strlen(id);
+    if (len < 1 || len > NAME_REQUEST_MAX || strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") != len)
+        return err_set(err, ERR_INVALID, "request id '%s': 1 to %d lower-case letters and digits expected",
+                       id, NAME_REQUEST_MAX);
+    (void)snprintf(out, sizeof(name_origin), "%c%s", kind, id);
+    return 0;
+}
+
+int name_for_run(const struct name_owner *owner, const char *origin, int64_t slot, int attempt, name_text out,
+                 struct err *err) {
+    char hash[9], seconds[24], retry[16] = "", rest[NAME_MAX_LENGTH];
     if (owner_hash(owner, hash, err))
         return ERR_NOMEM;
-    int len = snprintf(rest, sizeof rest, "-%s-%lld", hash, (long long)slot);
+    (void)snprintf(seconds, sizeof seconds, "%lld", (long long)slot);
     if (attempt > 0)
-        (void)snprintf(rest + len, sizeof rest - (size_t)len, "-r%d", attempt);
+        (void)snprintf(retry, sizeof retry, "-r%d", attempt);
+    if (origin[0] == 'm')
+        (void)snprintf(rest, sizeof rest, "-%s-%s%s", hash, origin, retry);
+    else
+        (void)snprintf(rest, sizeof rest, "-%s-%s%s%s%s", hash, origin, origin[0] ? "-" : "", seconds, retry);
     join(owner->job, rest, out);
     return 0;
 }
 
-int name_for_request(const struct name_owner *owner, const char *request, name_text out, struct err *err) {
-    size_t len = strlen(request);
-    if (len < 1 || len > 16 || strspn(request, "abcdefghijklmnopqrstuvwxyz0123456789") != len)
-        return err_set(err, ERR_INVALID, "request id '%s': 1 to 16 lower-case letters and digits expected",
-                       request);
-    char hash[9], rest[NAME_MAX_LENGTH];
-    if (owner_hash(owner, hash, err))
-        return ERR_NOMEM;
-    (void)snprintf(rest, sizeof rest, "-%s-m%s", hash, request);
-    join(owner->job, rest, out);
-    return 0;
+void name_read_origin(const struct name_owner *owner, const char *name, name_origin out) {
+    char hash[9], mark[11];
+    out[0] = '\0';
+    if (owner_hash(owner, hash, NULL))
+        return;
+    (void)snprintf(mark, sizeof mark, "%s-", hash);
+    const char *at = strstr(name, mark);
+    if (!at || (at[9] != 'm' && at[9] != 'b'))
+        return;
+    size_t len = strcspn(at + 9, "-");
+    if (len < sizeof(name_origin))
+        (void)snprintf(out, sizeof(name_origin), "%.*s", (int)len, at + 9);
 }

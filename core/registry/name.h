@@ -8,8 +8,11 @@
 
 #include <stdint.h>
 
-enum { NAME_MAX_LENGTH = 63 };
+enum { NAME_MAX_LENGTH = 63, NAME_REQUEST_MAX = 16 };
 typedef char name_text[NAME_MAX_LENGTH + 1];
+
+/* Who asked for a run: "" for the schedule, "m<request>" for a manual one, "b<id>" for a backfill. */
+typedef char name_origin[NAME_REQUEST_MAX + 2];
 
 struct name_owner {
     const char *instance, *namespace_, *job;
@@ -22,10 +25,15 @@ void name_slug(const char *job, name_text out);
  * name, so that two jobs never share it. */
 int name_label(const char *job, name_text out, struct err *err);
 
-/* <slug, cut>-<8 hex of SHA-256(instance/namespace/job)>-<unix seconds>[-r<attempt>] */
-int name_for_slot(const struct name_owner *owner, int64_t slot, int attempt, name_text out, struct err *err);
+/* kind: 'm' or 'b'. The id was made by the asker, so a repeated request is one run: [a-z0-9], 1 to 16. */
+int name_make_origin(char kind, const char *id, name_origin out, struct err *err);
 
-/* …-m<request>: the request id was made by the asker, so a repeated request is one run. [a-z0-9], 1 to 16. */
-int name_for_request(const struct name_owner *owner, const char *request, name_text out, struct err *err);
+/* <slug, cut>-<8 hex of SHA-256(instance/namespace/job)>-<unix seconds>[-r<attempt>]; instead of the seconds
+ * a manual run has m<request>, a backfill b<id>-<unix seconds>. */
+int name_for_run(const struct name_owner *owner, const char *origin, int64_t slot, int attempt, name_text out,
+                 struct err *err);
+
+/* The origin of the run that has this name; "" when it does not say. */
+void name_read_origin(const struct name_owner *owner, const char *name, name_origin out);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "registry/internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +14,11 @@ int registry_new(const struct registry_config *config, struct registry **out, st
     registry->clock = config->clock;
     registry->executor = config->executor;
     registry->retention_ns = config->retention * NS_PER_S;
+    registry->max_active = config->max_active;
     registry->events = config->events;
     registry->ctx = config->ctx;
+    registry->change = 1; /* a run that was never asked for has 0 */
+    TAILQ_INIT(&registry->waiting);
     *out = registry;
     return 0;
 }
@@ -25,7 +27,9 @@ void registry_free(struct registry *registry) {
     if (!registry)
         return;
     jobs_free(registry);
-    heap_free(&registry->heap);
+    limits_free(registry);
+    heap_free(&registry->slots);
+    heap_free(&registry->timers);
     ids_free(&registry->runs);
     free(registry->instance);
     free(registry);
@@ -35,39 +39,63 @@ int registry_open(struct registry *registry, struct err *err) {
     return registry->executor->ops->open(registry->executor, &run_executor_events, registry, err);
 }
 
-/* Decides again, or tells again, what an earlier daemon had in hand. */
-static void restore(struct registry *registry, const struct open_entry *entry) {
-    struct job *job = job_find(registry, entry->job);
-    if (!job || job->schedule_count == 0 || run_for_slot(job, entry->slot))
-        return;
-    bool expired = clock_seconds(registry->clock) - entry->slot > job->deadline;
-    if (!entry->skipped && !expired) {
-        slot_ask(registry, job, entry->slot, TRIGGER_CATCH_UP);
-        return;
-    }
-    int64_t from = entry->missed ? entry->missed_from : entry->slot;
-    slot_given_up(registry, job, from, entry->slot, entry->missed, entry->skipped ? entry->reason : "missed");
-}
-
 static void plan(void *ctx, const struct job_view *view) {
     struct registry *registry = ctx;
-    struct job *job = job_find(registry, view->name);
-    int64_t after = job->baseline > registry->scanned ? job->baseline : registry->scanned;
-    job->next = cron_set_next(job->schedules, job->schedule_count, after);
-    (void)heap_update(&registry->heap, job); /* no growth: registry_add put it in, or its next is never */
+    slot_plan(registry, job_find(registry, view->name));
 }
 
 int registry_begin(struct registry *registry, int64_t watermark, const struct open_entry *open, size_t count,
                    struct err *err) {
     if (registry->begun)
         return err_set(err, ERR_INVALID, "the registry has begun already");
-    int64_t now = clock_seconds(registry->clock);
-    registry->scanned = registry->watermark = watermark > 0 ? watermark : now;
+    registry->scanned = registry->watermark = watermark > 0 ? watermark : clock_seconds(registry->clock);
     registry_each_job(registry, plan, registry);
     registry->begun = true;
+    registry->waking = true; /* nobody goes on before all is known */
     for (size_t i = 0; i < count; i++)
-        restore(registry, &open[i]);
-    return 0;
+        open_restore(registry, &open[i]);
+    int rc = finish_untold(registry, err);
+    registry->waking = false;
+    waiting_wake(registry);
+    return rc;
+}
+
+static bool is_idle(const struct registry *registry) {
+    return !registry->begun || registry->held || registry->stopped;
+}
+
+static void stop_overdue(struct registry *registry, struct run *run) {
+    heap_remove(&registry->timers, &run->timer);
+    (void)registry->executor->ops->stop(registry->executor, run, OUTCOME_TIMEOUT, "Timeout",
+                                        NULL); /* refused: it is over */
+}
+
+static void fire_timers(struct registry *registry, int64_t now) {
+    struct heap_item *first;
+    while ((first = heap_first(&registry->timers)) && first->at <= now) {
+        struct run *run = RUN_OF_TIMER(first);
+        if (run->state == RUN_WAITING)
+            waiting_timer(registry, run);
+        else
+            stop_overdue(registry, run);
+    }
+}
+
+void registry_step(struct registry *registry) {
+    if (is_idle(registry))
+        return;
+    int64_t now = clock_seconds(registry->clock);
+    fire_timers(registry, now);
+    waiting_wake(registry);
+    slots_ask(registry, now);
+}
+
+int64_t registry_next_wake(const struct registry *registry) {
+    const struct heap_item *slot = heap_first(&registry->slots), *timer = heap_first(&registry->timers);
+    if (is_idle(registry))
+        return CRON_NEVER;
+    int64_t at = slot ? slot->at : CRON_NEVER;
+    return timer && timer->at < at ? timer->at : at;
 }
 
 void registry_hold(struct registry *registry, bool held) {

@@ -1,7 +1,7 @@
-/* The life of a run: what the owner decides, and what the executor reports. */
+/* The record of a run: where it stands among its job's runs and the undecided ones, and what it counts for.
+ */
 #include "registry/internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,25 +11,90 @@ const char *run_job_name(const struct run *run) {
 const char *run_namespace(const struct run *run) {
     return run->job->namespace_;
 }
+int64_t run_last_success(const struct run *run) {
+    return run->job->last_success;
+}
 
 bool run_is_active(const struct run *run) {
     return run->state <= RUN_STARTED;
 }
 
-size_t run_active_beside(const struct run *run) {
-    return run->job->active - (run_is_active(run) ? 1 : 0);
+static bool may_still_be_there(const struct run *run) {
+    return run->state == RUN_FINISHED && run->result.outcome == OUTCOME_LOST && run->has_object &&
+           !run->job->release_lost;
 }
 
-struct run *run_for_slot(const struct job *job, int64_t slot) {
-    for (struct run *run = job->runs; run && run->slot >= slot; run = run->next_)
-        if (run->slot == slot && run->trigger != TRIGGER_MANUAL)
+static bool is_between_attempts(const struct run *run) {
+    return run->state == RUN_WAITING && run->attempt > 0;
+}
+
+static bool is_held(const struct run *run) {
+    return run_is_active(run) || is_between_attempts(run) || may_still_be_there(run);
+}
+
+static bool is_queued(const struct run *run) {
+    return run->state == RUN_WAITING && run->not_before == 0;
+}
+
+size_t run_active_beside(const struct run *run) {
+    return run->job->held - (is_held(run) ? 1 : 0);
+}
+
+size_t run_queued_beside(const struct run *run) {
+    return run->job->queued - (is_queued(run) ? 1 : 0);
+}
+
+void run_count(const struct run *run, int by) {
+    struct job *job = run->job;
+    size_t n = (size_t)by;
+    if (run_is_active(run)) {
+        job->active += n;
+        job->registry->active += n;
+        if (job->limit)
+            job->limit->active += n;
+    }
+    if (is_held(run))
+        job->held += n;
+    if (is_queued(run))
+        job->queued += n;
+    if (run->state == RUN_WAITING)
+        job->waiting += n;
+}
+
+void run_set_state(struct run *run, enum run_state state) {
+    run_count(run, -1);
+    run->state = state;
+    run_count(run, 1);
+    if (state == RUN_FINISHED || state == RUN_SKIPPED)
+        run->job->registry->change++;
+}
+
+static bool is_same(const struct run *run, const struct run_key *key) {
+    return run->attempt == key->attempt && !strcmp(run->origin, key->origin) &&
+           (run->slot == key->slot || key->origin[0] == 'm'); /* a request is one run, whenever it comes */
+}
+
+struct run *run_by_key(const struct job *job, const struct run_key *key) {
+    for (struct run *run = job->runs; run; run = run->next_)
+        if (is_same(run, key))
             return run;
     return NULL;
 }
 
+struct run *run_for_slot(const struct job *job, int64_t slot) {
+    for (struct run *run = job->runs; run && run->slot >= slot; run = run->next_)
+        if (run->slot == slot && !run->origin[0])
+            return run;
+    return NULL;
+}
+
+static bool is_newer(const struct run *a, const struct run *b) {
+    return a->slot != b->slot ? a->slot > b->slot : a->attempt > b->attempt;
+}
+
 static void link_by_slot(struct job *job, struct run *run) {
     struct run *before = NULL, *after = job->runs;
-    while (after && after->slot > run->slot) {
+    while (after && is_newer(after, run)) {
         before = after;
         after = after->next_;
     }
@@ -52,32 +117,40 @@ static void unlink_from_job(struct run *run) {
         run->next_->previous = run->previous;
 }
 
-struct run *run_new(struct registry *registry, struct job *job, int64_t slot, enum trigger trigger) {
-    struct run *run = calloc(1, sizeof *run);
-    if (!run || !(run->id = ids_add(&registry->runs, run))) {
-        free(run);
-        return NULL;
+static int set_up(struct registry *registry, struct run *run, const struct run_key *key) {
+    const struct name_owner owner = {registry->instance, run->job->namespace_, run->job->name};
+    memcpy(run->origin, key->origin, strlen(key->origin) + 1);
+    if (name_for_run(&owner, key->origin, key->slot, key->attempt, run->name, NULL) ||
+        !(run->id = ids_add(&registry->runs, run)))
+        return ERR_NOMEM;
+    if (heap_reserve(&registry->timers, registry->runs.count)) {
+        ids_remove(&registry->runs, run->id);
+        return ERR_NOMEM;
     }
+    return 0;
+}
+
+struct run *run_new(struct registry *registry, struct job *job, const struct run_key *key,
+                    enum trigger trigger) {
+    struct run *run = calloc(1, sizeof *run);
+    if (!run)
+        return NULL;
     run->job = job;
-    run->slot = slot;
+    run->slot = key->slot;
+    run->attempt = key->attempt;
     run->trigger = trigger;
     run->state = RUN_DECIDING;
     run->decided = true;
+    run->planned = run->due = key->origin[0] ? clock_seconds(registry->clock) : slot_planned(job, key->slot);
     run->asked_at = clock_monotonic(registry->clock);
-    run->lateness_ns = clock_realtime(registry->clock) - slot * NS_PER_S;
-    job->active++;
+    run->timer.priority = job->slot.priority;
+    if (set_up(registry, run, key)) {
+        free(run);
+        return NULL;
+    }
+    run_count(run, 1);
     link_by_slot(job, run);
     return run;
-}
-
-void run_set_state(struct run *run, enum run_state state) {
-    bool was = run_is_active(run);
-    run->state = state;
-    bool is = run_is_active(run);
-    if (was && !is)
-        run->job->active--;
-    else if (is && !was)
-        run->job->active++;
 }
 
 void run_undecided(struct registry *registry, struct run *run) {
@@ -95,6 +168,8 @@ void run_decided(struct registry *registry, struct run *run) {
     if (run->decided)
         return;
     run->decided = true;
+    run->decided_at = registry->marks;
+    open_release(registry, run);
     if (run->undecided_prev)
         run->undecided_prev->undecided = run->undecided;
     else
@@ -106,13 +181,45 @@ void run_decided(struct registry *registry, struct run *run) {
     run->undecided_prev = run->undecided = NULL;
 }
 
+int run_set_data(struct run *run, const char *data) {
+    char *copy = data ? strdup(data) : NULL;
+    if (data && !copy)
+        return ERR_NOMEM;
+    if (copy) {
+        free(run->data);
+        run->data = copy;
+    }
+    return 0;
+}
+
+void run_note_end(struct run *run) {
+    struct job *job = run->job;
+    bool good = run->result.outcome == OUTCOME_SUCCEEDED;
+    struct ending ending = {run->slot, run->state == RUN_SKIPPED ? UPSTREAM_SKIPPED
+                                       : good                    ? UPSTREAM_SUCCEEDED
+                                                                 : UPSTREAM_FAILED};
+    if (!run->origin[0] && run->slot >= job->last.slot)
+        job->last = ending;
+    if (run->state == RUN_SKIPPED || run->replaced || run->slot < job->last_run.slot)
+        return;
+    run->recovered = good && job->last_run.state == UPSTREAM_FAILED && job->last_run.slot < run->slot;
+    job->last_run = ending;
+    if (good && run->slot > job->last_success)
+        job->last_success = run->slot;
+}
+
 void run_free(struct registry *registry, struct run *run) {
     struct job *job = run->job;
     run_decided(registry, run);
-    run_set_state(run, RUN_FINISHED);
+    if (run->state == RUN_WAITING)
+        waiting_remove(registry, run);
+    heap_remove(&registry->timers, &run->timer);
+    run_count(run, -1);
+    registry->change++;
     unlink_from_job(run);
     ids_remove(&registry->runs, run->id);
     tail_free(run->tail);
+    free(run->data);
     free(run);
     job_release_if_unused(registry, job);
 }
@@ -120,160 +227,3 @@ void run_free(struct registry *registry, struct run *run) {
 const struct run *registry_run(const struct registry *registry, uint64_t id) {
     return ids_get(&registry->runs, id);
 }
-
-static int find(const struct registry *registry, uint64_t id, struct run **out, struct err *err) {
-    *out = ids_get(&registry->runs, id);
-    return *out ? 0 : err_set(err, ERR_NOTFOUND, "there is no such run any more");
-}
-
-static int find_deciding(const struct registry *registry, uint64_t id, struct run **out, struct err *err) {
-    int rc = find(registry, id, out, err);
-    if (!rc && (*out)->state != RUN_DECIDING)
-        rc = err_set(err, ERR_INVALID, "run %s was decided already", (*out)->name);
-    return rc;
-}
-
-static void finish(struct registry *registry, struct run *run, const struct result *result) {
-    run->result = *result;
-    run_set_state(run, RUN_FINISHED);
-    registry->events->outcome(registry->ctx, run);
-}
-
-int registry_start(struct registry *registry, uint64_t id, const char *manifest, size_t len, bool is_job,
-                   struct err *err) {
-    struct run *run;
-    int rc = find_deciding(registry, id, &run, err);
-    if (rc)
-        return rc;
-    if (registry->stopped)
-        return err_set(err, ERR_CANCELED, "the scheduler is stopping; the next one decides this slot");
-    int64_t base = run->trigger == TRIGGER_SCHEDULE ? run->slot : clock_seconds(registry->clock);
-    struct run_spec spec = {.namespace_ = run->job->namespace_,
-                            .name = run->name,
-                            .job = run->job->name,
-                            .manifest = manifest,
-                            .manifest_len = len,
-                            .is_job = is_job,
-                            .slot = run->slot,
-                            .attempt = run->attempt,
-                            .trigger = run->trigger,
-                            .start_deadline = base + run->job->deadline,
-                            .pending_timeout = run->job->pending_timeout,
-                            .main_container = run->job->main_container};
-    run_set_state(run, RUN_SUBMITTED);
-    struct err refused = {0};
-    if (registry->executor->ops->start(registry->executor, &spec, run, &refused)) {
-        struct result result = {.outcome = OUTCOME_START_FAILED, .exit_code = -1, .reason = "Refused"};
-        (void)snprintf(result.message, sizeof result.message, "%.*s", (int)sizeof result.message - 1,
-                       refused.message);
-        finish(registry, run, &result);
-    }
-    return 0;
-}
-
-int registry_skip(struct registry *registry, uint64_t id, const char *reason, struct err *err) {
-    struct run *run;
-    int rc = find_deciding(registry, id, &run, err);
-    if (rc)
-        return rc;
-    (void)snprintf(run->reason, sizeof run->reason, "%s", reason);
-    run_set_state(run, RUN_SKIPPED);
-    return 0;
-}
-
-int registry_report(struct registry *registry, uint64_t id, struct err *err) {
-    struct run *run;
-    int rc = find(registry, id, &run, err);
-    if (rc)
-        return rc;
-    if (run_is_active(run))
-        return err_set(err, ERR_INVALID, "run %s is not over", run->name);
-    if (run->has_object)
-        return registry->executor->ops->report(registry->executor, run, err);
-    run_free(registry, run);
-    return 0;
-}
-
-/* Events of the executor. */
-
-static void *on_adopted(void *ctx, const struct adopted_run *adopted) {
-    struct registry *registry = ctx;
-    struct job *job = job_or_ghost(registry, adopted->job, adopted->namespace_);
-    struct run *run = job ? run_new(registry, job, adopted->slot, adopted->trigger) : NULL;
-    if (!run)
-        return NULL;
-    (void)snprintf(run->name, sizeof run->name, "%s", adopted->name);
-    run->attempt = adopted->attempt;
-    run->has_object = true;
-    run->reported = adopted->reported;
-    run_set_state(run, adopted->started ? RUN_STARTED : RUN_ACCEPTED);
-    if (!adopted->finished)
-        return run;
-    if (adopted->reported) {
-        run->result = adopted->result;
-        run_set_state(run, RUN_FINISHED);
-        retention_mark(job);
-    } else
-        finish(registry, run, &adopted->result);
-    return run;
-}
-
-static void on_ready(void *ctx) {
-    struct registry *registry = ctx;
-    registry->events->ready(registry->ctx);
-}
-
-static void on_accepted(void *ctx, void *owner) {
-    struct run *run = owner;
-    run->has_object = true;
-    run_decided(ctx, run);
-    if (run->state == RUN_SUBMITTED)
-        run_set_state(run, RUN_ACCEPTED);
-}
-
-static void on_delayed(void *ctx, void *owner, const char *why) {
-    struct registry *registry = ctx;
-    registry->events->delayed(registry->ctx, owner, why);
-}
-
-static void on_started(void *ctx, void *owner, int64_t when) {
-    struct registry *registry = ctx;
-    struct run *run = owner;
-    run->result.started = when;
-    run_set_state(run, RUN_STARTED);
-    registry->events->started(registry->ctx, run);
-}
-
-static void on_line(void *ctx, void *owner, const char *container, const char *line, size_t len) {
-    struct registry *registry = ctx;
-    struct run *run = owner;
-    tail_add(&run->tail, line, len);
-    registry->events->line(registry->ctx, run, container, line, len);
-}
-
-static void on_finished(void *ctx, void *owner, const struct result *result) {
-    finish(ctx, owner, result);
-}
-
-static void on_reported(void *ctx, void *owner) {
-    (void)ctx;
-    struct run *run = owner;
-    run->reported = true;
-    tail_free(run->tail);
-    run->tail = NULL;
-    retention_mark(run->job);
-}
-
-static void on_gone(void *ctx, void *owner) {
-    run_free(ctx, owner);
-}
-
-const struct executor_events run_executor_events = {.adopted = on_adopted,
-                                                    .ready = on_ready,
-                                                    .accepted = on_accepted,
-                                                    .delayed = on_delayed,
-                                                    .started = on_started,
-                                                    .line = on_line,
-                                                    .finished = on_finished,
-                                                    .reported = on_reported,
-                                                    .gone = on_gone};
