@@ -5,8 +5,11 @@ import json
 import os
 import pty
 import random
+import re
+import subprocess
+import textwrap
 
-from harness import BINARY, main, run_binary, temporary_folder, test
+from harness import BINARY, ROOT, main, run_binary, temporary_folder, test
 
 POD = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: main, image: busybox, args: [a]}\n"
 SCHEDULE = """settings: {cron_dialect: standard}
@@ -194,6 +197,34 @@ def _():
     assert "EXPR|JOB is missing" in run("next", "--", "--lua-path", lua, code=2).stderr
     assert run(os.path.join(lua, "mine.lua"), "--lua-path", "x").stdout == "--lua-path x\n"
     assert "needs a value" in run("run", "--lua-path", code=2).stderr
+
+
+def samples(text):
+    """(command, expected output) of the lines that start with a prompt, up to the next prompt or the end."""
+    found = re.findall(r"^\$ kube-scheduler ((?:next|explain) .*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
+    return [(command, output.strip() + "\n") for command, output in found]
+
+
+def samples_of_the_manual():
+    with open(os.path.join(ROOT, "scripts", "man", "kube-scheduler.1")) as file:
+        examples = re.findall(r"^\.EX\n(.*?)^\.EE\n", file.read(), re.MULTILINE | re.DOTALL)
+    plain = "".join(examples).replace(r"\(aq", "'").replace(r"\-", "-").replace(r"\e", "\\")
+    return samples(plain)
+
+
+def samples_of_the_readme():
+    with open(os.path.join(ROOT, "README.md")) as file:
+        blocks = re.findall(r"(?:^(?: {4}.*)?\n)+", file.read(), re.MULTILINE)
+    return [sample for block in blocks for sample in samples(textwrap.dedent(block))]
+
+
+@test("the samples in the manual and the README say what the commands print")
+def _():
+    for found, least in (samples_of_the_manual(), 4), (samples_of_the_readme(), 1):
+        assert len(found) >= least, found
+        for command, expected in found:
+            done = subprocess.run(f"{BINARY} {command}", shell=True, capture_output=True, text=True, timeout=20)
+            assert done.stdout == expected, (command, done.stdout, done.stderr)
 
 
 def in_terminal(*arguments, environment=None):
