@@ -1,12 +1,10 @@
 /* Module clock: clock.now() unix seconds, clock.monotonic() seconds as a float for durations, RFC 3339 both
  * ways: clock.format(t) and clock.parse(text), and clock.virtual(t): time driven by hand. */
+#include "base/rfc3339.h"
 #include "bind/task.h"
 #include "loop/virtual.h"
 
 #include <lauxlib.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 static int l_now(lua_State *L) {
     lua_pushinteger(L, clock_seconds(loop_clock(host_of(L)->loop)));
@@ -26,57 +24,20 @@ static int l_boottime(lua_State *L) {
 
 static int l_format(lua_State *L) {
     lua_Integer t = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, t > INT64_C(-62135596800) && t < INT64_C(253402300800), 1,
-                  "a time in the years 1 to 9999");
-    time_t seconds = (time_t)t;
-    struct tm tm;
-    char text[40];
-    (void)gmtime_r(&seconds, &tm);
-    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    luaL_argcheck(L, t >= RFC3339_MIN && t <= RFC3339_MAX, 1, "a time in the years 1000 to 9999");
+    char text[RFC3339_BYTES];
+    rfc3339_format(t, text);
     lua_pushstring(L, text);
     return 1;
-}
-
-/* Seconds east of UTC from "Z" or "+hh:mm"; false when it is neither. */
-static bool parse_offset(const char *text, int *out) {
-    int hours = 0, minutes = 0, used = 0;
-    if ((text[0] == 'Z' || text[0] == 'z') && !text[1]) {
-        *out = 0;
-        return true;
-    }
-    if ((text[0] != '+' && text[0] != '-') || sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 ||
-        used != 5 || text[6] || hours > 23 || minutes > 59)
-        return false;
-    *out = (text[0] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-    return true;
-}
-
-static bool days_fit(const struct tm *tm) {
-    static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int year = tm->tm_year + 1900;
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return tm->tm_mon >= 0 && tm->tm_mon < 12 && tm->tm_mday >= 1 && tm->tm_mday <= days[tm->tm_mon] &&
-           (tm->tm_mon != 1 || tm->tm_mday < 29 || leap);
 }
 
 /* clock.parse("2026-11-24T08:00:00Z" or with an offset) -> unix seconds, or nil and what is wrong. */
 static int l_parse(lua_State *L) {
     const char *text = luaL_checkstring(L, 1);
-    struct tm tm = {0};
-    int used = 0, offset = 0;
-    if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &used) == 6 &&
-        used == 19) {
-        tm.tm_year -= 1900;
-        tm.tm_mon -= 1;
-        const char *rest = text + used;
-        if (*rest == '.')
-            rest += 1 + strspn(rest + 1, "0123456789");
-        if (days_fit(&tm) && tm.tm_hour <= 23 && tm.tm_min <= 59 && tm.tm_sec <= 60 &&
-            parse_offset(rest, &offset)) {
-            lua_pushinteger(L, (lua_Integer)timegm(&tm) - offset);
-            return 1;
-        }
+    int64_t t = 0;
+    if (!rfc3339_parse(text, &t)) {
+        lua_pushinteger(L, t);
+        return 1;
     }
     lua_pushnil(L);
     lua_pushfstring(L, "'%s' is not a time: write 2026-11-24T08:00:00Z, or with an offset like +01:00", text);

@@ -4,6 +4,7 @@
 #include "bind/cron.h"
 
 #include "bind/lua_call.h"
+#include "bind/type.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -145,7 +146,7 @@ static struct cron_zone *zone_of(lua_State *L, const char *name, struct err *err
         return zone;
     }
     lua_pop(L, 1);
-    struct cron_zone **box = lua_newuserdatauv(L, sizeof *box, 0);
+    struct cron_zone **box = lua_newuserdatauv(L, sizeof(struct cron_zone *), 0);
     *box = NULL;
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, zone_gc);
@@ -201,7 +202,7 @@ static int refuse(lua_State *L, const char *message, size_t column, lua_Integer 
 
 static int parse_set(lua_State *L, struct cron_value *value, lua_Integer count,
                      const struct cron_options *options) {
-    value->set = calloc((size_t)count, sizeof *value->set);
+    value->set = calloc((size_t)count, sizeof(struct cron_schedule *));
     if (!value->set)
         return luaL_error(L, "out of memory");
     for (lua_Integer i = 1; i <= count; i++) {
@@ -305,12 +306,7 @@ static const luaL_Reg functions[] = {
 
 int luaopen_ks_cron(lua_State *L);
 int luaopen_ks_cron(lua_State *L) {
-    if (luaL_newmetatable(L, type_name)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, l_gc);
-        lua_setfield(L, -2, "__gc");
-    }
+    type_register(L, type_name, methods, l_gc);
     luaL_newlib(L, functions);
     return 1;
 }

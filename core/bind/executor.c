@@ -6,6 +6,7 @@
 #include "bind/kube.h"
 #include "bind/lua_call.h"
 #include "bind/store.h"
+#include "bind/type.h"
 #include "kube/executor.h"
 #include "local/executor.h"
 #include "sim/executor.h"
@@ -164,12 +165,7 @@ static const luaL_Reg functions[] = {
 
 int luaopen_ks_executor(lua_State *L);
 int luaopen_ks_executor(lua_State *L) {
-    if (luaL_newmetatable(L, type_name)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, l_gc);
-        lua_setfield(L, -2, "__gc");
-    }
+    type_register(L, type_name, methods, l_gc);
     luaL_newlib(L, functions);
     return 1;
 }

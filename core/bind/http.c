@@ -44,11 +44,13 @@ static void unlink_exchange(struct exchange *exchange) {
 
 static int close_http(lua_State *L) {
     struct http *http = luaL_checkudata(L, 1, POOL);
-    while (http->all) {
-        fetch_cancel(http->all->fetch);
-        task_wait_free(http->all->wait);
-        unlink_exchange(http->all);
+    for (struct exchange *exchange = http->all, *next; exchange; exchange = next) {
+        next = exchange->next;
+        fetch_cancel(exchange->fetch);
+        task_wait_free(exchange->wait);
+        free(exchange);
     }
+    http->all = NULL;
     fetch_pool_free(http->pool);
     http->pool = NULL;
     return 0;

@@ -2,6 +2,7 @@
 
 #include "bind/kube.h"
 #include "bind/task.h"
+#include "bind/type.h"
 #include "kube/pod_log.h"
 #include "kube/watch.h"
 
@@ -72,7 +73,7 @@ static void start_handler(const struct stream *stream, lua_CFunction body, const
     lua_State *L = stream->L;
     lua_pushcfunction(L, body);
     lua_rawgeti(L, LUA_REGISTRYINDEX, stream->function);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)argument);
+    lua_pushlightuserdata(L, (void *)argument);
     task_start(L, 2);
 }
 
@@ -268,22 +269,12 @@ static int l_is_over(lua_State *L) {
     return 1;
 }
 
-static void add_type(lua_State *L, const char *type, const luaL_Reg *methods) {
-    luaL_newmetatable(L, type);
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
-}
-
 void kube_stream_add_methods(lua_State *L) {
     static const luaL_Reg methods[] = {{"watch", l_watch}, {"follow", l_follow}, {NULL, NULL}};
     static const luaL_Reg watch_methods[] = {{"stop", l_stop}, {NULL, NULL}};
     static const luaL_Reg log_methods[] = {
         {"finish", l_finish}, {"wait", l_wait}, {"is_over", l_is_over}, {NULL, NULL}};
-    add_type(L, watch_type, watch_methods);
-    add_type(L, log_type, log_methods);
+    type_register(L, watch_type, watch_methods, l_gc);
+    type_register(L, log_type, log_methods, l_gc);
     luaL_setfuncs(L, methods, 0);
 }

@@ -18,7 +18,6 @@
 int luaopen_ks_clock(lua_State *L);
 int luaopen_ks_cron(lua_State *L);
 int luaopen_ks_executor(lua_State *L);
-int luaopen_ks_kube(lua_State *L);
 int luaopen_ks_crypto(lua_State *L);
 int luaopen_ks_names(lua_State *L);
 int luaopen_ks_registry(lua_State *L);
@@ -40,7 +39,7 @@ static const luaL_Reg modules[] = {
 
 static int load_embedded(lua_State *L, const char *file) {
     for (const struct embedded *at = embedded_files; at->path; at++) {
-        if (strcmp(at->path, file))
+        if (strcmp(at->path, file) != 0)
             continue;
         lua_pushfstring(L, "@%s", file);
         int rc = luaL_loadbufferx(L, at->begin, (size_t)(at->end - at->begin), lua_tostring(L, -1), "t");

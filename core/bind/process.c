@@ -13,6 +13,7 @@
 #include "loop/process.h"
 
 #include "bind/task.h"
+#include "bind/type.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -320,18 +321,13 @@ static int l_environ(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"spawn", l_spawn}, {"environ", l_environ}, {NULL, NULL}};
 
-static const luaL_Reg methods[] = {{"write", l_write},       {"read_line", l_read_line},
-                                   {"wait", l_wait},         {"kill", l_kill},
-                                   {"watchdog", l_watchdog}, {"pid", l_pid},
-                                   {"__gc", l_gc},           {NULL, NULL}};
+static const luaL_Reg methods[] = {{"write", l_write}, {"read_line", l_read_line}, {"wait", l_wait},
+                                   {"kill", l_kill},   {"watchdog", l_watchdog},   {"pid", l_pid},
+                                   {NULL, NULL}};
 
 int luaopen_ks_process(lua_State *L);
 int luaopen_ks_process(lua_State *L) {
-    luaL_newmetatable(L, TYPE);
-    luaL_setfuncs(L, methods, 0);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    type_register(L, TYPE, methods, l_gc);
     luaL_newlib(L, functions);
     return 1;
 }

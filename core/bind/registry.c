@@ -5,6 +5,7 @@
 
 #include "bind/executor.h"
 #include "bind/task.h"
+#include "bind/type.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -404,12 +405,7 @@ static const luaL_Reg functions[] = {{"new", l_new}, {NULL, NULL}};
 
 int luaopen_ks_registry(lua_State *L);
 int luaopen_ks_registry(lua_State *L) {
-    if (luaL_newmetatable(L, type_name)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, l_gc);
-        lua_setfield(L, -2, "__gc");
-    }
+    type_register(L, type_name, methods, l_gc);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -1,6 +1,7 @@
 #include "bind/store.h"
 
 #include "bind/task.h"
+#include "bind/type.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -162,14 +163,10 @@ static const luaL_Reg methods[] = {{"exec", l_exec}, {"close", l_close}, {NULL, 
 static const luaL_Reg functions[] = {{"open", l_open}, {NULL, NULL}};
 
 int luaopen_ks_store(lua_State *L) {
-    if (luaL_newmetatable(L, type_name)) {
-        luaL_newlib(L, methods);
-        lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, l_gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushcfunction(L, l_close);
-        lua_setfield(L, -2, "__close");
-    }
+    type_register(L, type_name, methods, l_gc);
+    luaL_getmetatable(L, type_name);
+    lua_pushcfunction(L, l_close);
+    lua_setfield(L, -2, "__close");
     lua_pop(L, 1);
     luaL_newlib(L, functions);
     return 1;

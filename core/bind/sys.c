@@ -59,7 +59,7 @@ static int l_list(lua_State *L) {
     lua_createtable(L, count, 0);
     lua_Integer n = 0;
     for (int i = 0; i < count; i++) {
-        if (strcmp(names[i]->d_name, ".") && strcmp(names[i]->d_name, "..")) {
+        if (strcmp(names[i]->d_name, ".") != 0 && strcmp(names[i]->d_name, "..") != 0) {
             lua_pushstring(L, names[i]->d_name);
             lua_rawseti(L, -2, ++n);
         }

@@ -317,6 +317,13 @@ void kube_cancel(struct kube_call *call) {
     free_call(call);
 }
 
+static void cancel_all(struct calls *calls) {
+    for (struct kube_call *call = TAILQ_FIRST(calls), *next; call; call = next) {
+        next = TAILQ_NEXT(call, link);
+        kube_cancel(call);
+    }
+}
+
 /* Life */
 
 int kube_client_new(struct loop *loop, struct log *log, struct kube_config *config, struct kube_client **out,
@@ -348,12 +355,9 @@ int kube_client_new(struct loop *loop, struct log *log, struct kube_config *conf
 void kube_client_free(struct kube_client *client) {
     if (!client)
         return;
-    struct kube_call *call;
-    while ((call = TAILQ_FIRST(&client->flying)))
-        kube_cancel(call);
+    cancel_all(&client->flying);
     for (size_t i = 0; i < LANES; i++)
-        while ((call = TAILQ_FIRST(&client->queues[i])))
-            kube_cancel(call);
+        cancel_all(&client->queues[i]);
     for (size_t i = 0; i < POOLS; i++)
         fetch_pool_free(client->pools[i]);
     credentials_free(client->credentials);

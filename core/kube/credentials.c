@@ -95,7 +95,7 @@ static int read_token(struct credentials *credentials, struct err *err) {
             text.data[--text.len] = '\0';
         if (text.len == 0)
             rc = err_set(err, ERR_INVALID, "%s: the token file is empty", path);
-        else if (!credentials->token || strcmp(credentials->token, text.data)) {
+        else if (!credentials->token || strcmp(credentials->token, text.data) != 0) {
             rc = replace(&credentials->token, text.data);
             credentials->generation++;
         }

@@ -8,11 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEADLINE_NS (30 * NS_PER_S)
 enum { OUTPUT_BYTES = 1 << 20, HANDLES = 3 };
-
-extern char **environ;
 
 struct exec_plugin {
     struct loop *loop;
@@ -68,7 +67,7 @@ static const char *status_text(const struct doc *doc, const char *key) {
 static int check_answer(const struct exec_plugin *plugin, const struct doc *doc,
                         const struct exec_credential *credential, struct err *err) {
     const char *version = doc_string(doc_get(doc_root(doc), "apiVersion"), NULL);
-    if (!version || strcmp(version, plugin->config->exec_api_version))
+    if (!version || strcmp(version, plugin->config->exec_api_version) != 0)
         return fail(plugin, err, "it printed no ExecCredential of the apiVersion in the kubeconfig");
     if (!credential->token && !(credential->cert_pem && credential->key_pem))
         return fail(plugin, err, "its status holds neither a token nor a certificate with its key");

@@ -84,7 +84,7 @@ static int open_files(struct files *files, const char *list, bool is_list, struc
         rc = open_file(files, path, several, err);
     }
     free(copy);
-    if (!rc && files->count == 0)
+    if (!rc && !files->items)
         rc = err_set(err, ERR_INVALID, "KUBECONFIG=%s: none of these files exists", list);
     return rc;
 }
@@ -242,7 +242,7 @@ static int check_server(const struct section *cluster, char *server, struct err 
         err_set(err, ERR_INVALID, "server is missing: write server: https://HOST:PORT");
         return complain(cluster->file, cluster->node, err);
     }
-    if (strncmp(server, "https://", 8) && strncmp(server, "http://", 7)) {
+    if (strncmp(server, "https://", 8) != 0 && strncmp(server, "http://", 7) != 0) {
         err_set(err, ERR_INVALID, "server \"%s\": expected https://HOST:PORT", server);
         return complain(cluster->file, doc_get(cluster->node, "server"), err);
     }
@@ -302,8 +302,8 @@ static int check_exec(const struct section *exec, const struct kube_config *conf
     const char *version = config->exec_api_version;
     if (!command)
         err_set(err, ERR_INVALID, "exec: command is missing");
-    else if (!version || (strcmp(version, "client.authentication.k8s.io/v1") &&
-                          strcmp(version, "client.authentication.k8s.io/v1beta1")))
+    else if (!version || (strcmp(version, "client.authentication.k8s.io/v1") != 0 &&
+                          strcmp(version, "client.authentication.k8s.io/v1beta1") != 0))
         err_set(err, ERR_INVALID,
                 "exec: apiVersion must be client.authentication.k8s.io/v1 or v1beta1, not \"%s\"",
                 version ? version : "");

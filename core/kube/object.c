@@ -1,11 +1,9 @@
 #include "kube/object.h"
 
+#include "base/rfc3339.h"
 #include "kube/object_reader.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 void kube_container_free(struct kube_container *container) {
     free(container->name);
@@ -87,22 +85,6 @@ int kube_object_parse(const char *json, size_t len, struct kube_object *out, str
 }
 
 int64_t kube_time(const char *text) {
-    struct tm tm = {0};
-    int used = 0, hours = 0, minutes = 0;
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &used) != 6)
-        return 0;
-    text += used;
-    if (*text == '.')
-        text += 1 + strspn(text + 1, "0123456789");
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    int64_t seconds = timegm(&tm);
-    if (!strcmp(text, "Z") || !strcmp(text, "z"))
-        return seconds;
-    if ((*text != '+' && *text != '-') || sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 ||
-        text[1 + used])
-        return 0;
-    int64_t offset = (int64_t)hours * 3600 + (int64_t)minutes * 60;
-    return *text == '+' ? seconds - offset : seconds + offset;
+    int64_t t = 0;
+    return rfc3339_parse(text, &t) ? 0 : t;
 }

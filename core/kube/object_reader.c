@@ -86,8 +86,8 @@ enum value { PLACE, TEXT, FIRST_TEXT, NUMBER, LONG_NUMBER, INSTANT };
 enum base { TO_OBJECT, TO_CONTAINER, TO_CONDITION, TO_ENVELOPE };
 
 struct rule {
-    enum place in;
     const char *key;
+    enum place in;
     enum value value;
     enum place next; /* PLACE */
     enum base base;  /* else: where the value goes */
@@ -95,15 +95,15 @@ struct rule {
 };
 
 #define ENTER(in, key, next)                                                                                 \
-    { in, key, PLACE, next, TO_OBJECT, 0 }
+    { key, in, PLACE, next, TO_OBJECT, 0 }
 #define FIELD(in, key, value, field)                                                                         \
-    { in, key, value, NOWHERE, TO_OBJECT, offsetof(struct kube_object, field) }
+    { key, in, value, NOWHERE, TO_OBJECT, offsetof(struct kube_object, field) }
 #define CONTAINER_FIELD(in, key, value, field)                                                               \
-    { in, key, value, NOWHERE, TO_CONTAINER, offsetof(struct kube_container, field) }
+    { key, in, value, NOWHERE, TO_CONTAINER, offsetof(struct kube_container, field) }
 #define CONDITION_FIELD(key, field)                                                                          \
-    { CONDITION, key, TEXT, NOWHERE, TO_CONDITION, offsetof(struct condition, field) }
+    { key, CONDITION, TEXT, NOWHERE, TO_CONDITION, offsetof(struct condition, field) }
 #define ENVELOPE_FIELD(in, key, value, field)                                                                \
-    { in, key, value, NOWHERE, TO_ENVELOPE, offsetof(struct envelope, field) }
+    { key, in, value, NOWHERE, TO_ENVELOPE, offsetof(struct envelope, field) }
 
 /* https://kubernetes.io/docs/reference/kubernetes-api/: Pod v1, Job v1, Status, WatchEvent. Sorted by place.
  */

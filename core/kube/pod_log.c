@@ -1,13 +1,13 @@
 #include "kube/pod_log.h"
 
 #include "base/buf.h"
+#include "base/rfc3339.h"
 #include "kube/backoff.h"
 #include "kube/object.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     STAMP_MAX = 40
@@ -214,14 +214,11 @@ static void done(void *ctx, const struct kube_reply *reply) {
 }
 
 static int append_since(const struct pod_log *log, struct buf *path) {
-    time_t seconds = (time_t)(log->newest / NS_PER_S);
-    char text[64];
-    struct tm tm;
+    char since[RFC3339_BYTES];
     if (log->newest == 0)
         return 0;
-    (void)gmtime_r(&seconds, &tm);
-    (void)strftime(text, sizeof text, "&sinceTime=%Y-%m-%dT%H:%M:%SZ", &tm);
-    return buf_puts(path, text);
+    rfc3339_format(log->newest / NS_PER_S, since);
+    return buf_printf(path, "&sinceTime=%s", since);
 }
 
 static void ask(void *ctx) {

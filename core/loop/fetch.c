@@ -76,7 +76,7 @@ static void set_text(CURLcode *rc, CURL *easy, CURLoption option, const char *va
 static void set_pem(CURLcode *rc, CURL *easy, CURLoption option, const char *pem) {
     if (*rc || !pem)
         return;
-    struct curl_blob blob = {(void *)(uintptr_t)pem, strlen(pem), CURL_BLOB_COPY};
+    struct curl_blob blob = {(void *)pem, strlen(pem), CURL_BLOB_COPY};
     *rc = curl_easy_setopt(easy, option, &blob);
 }
 

@@ -148,8 +148,10 @@ static void close_channel(struct channel *channel) {
 static void destroy(struct fetch_pool *pool) {
     for (size_t i = 0; i < pool->spare_count; i++)
         curl_easy_cleanup(pool->spare[i]);
-    while (pool->channels)
-        close_channel(pool->channels);
+    for (struct channel *channel = pool->channels, *next; channel; channel = next) {
+        next = channel->next;
+        free_channel(channel);
+    }
     free(pool->user_agent);
     free(pool);
     curl_global_cleanup(); /* counted by curl */

@@ -1,6 +1,7 @@
 #include "loop/log.h"
 
 #include "base/buf.h"
+#include "base/rfc3339.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -158,12 +159,9 @@ static void clean(struct buf *out, const char *text, size_t len, bool quoted) {
 
 static void append_time(const struct log *log, struct buf *out) {
     int64_t ns = clock_realtime(log->clock);
-    time_t seconds = (time_t)(ns / NS_PER_S);
-    struct tm tm;
-    char text[32];
-    (void)gmtime_r(&seconds, &tm);
-    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)buf_printf(out, "%s.%03dZ", text, (int)(ns % NS_PER_S / NS_PER_MS));
+    char text[RFC3339_BYTES];
+    rfc3339_format(ns / NS_PER_S, text);
+    (void)buf_printf(out, "%.*s.%03dZ", RFC3339_BYTES - 2, text, (int)(ns % NS_PER_S / NS_PER_MS));
 }
 
 static void append_json_field(struct buf *out, const struct log_field *field) {

@@ -47,7 +47,7 @@ int heap_reserve(struct heap *heap, size_t count) {
     size_t capacity = heap->capacity ? heap->capacity : 64;
     while (capacity < count)
         capacity *= 2;
-    struct heap_item **items = realloc(heap->items, capacity * sizeof(*items));
+    struct heap_item **items = realloc(heap->items, capacity * sizeof(struct heap_item *));
     if (!items)
         return ERR_NOMEM;
     heap->items = items;

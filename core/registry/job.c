@@ -12,7 +12,7 @@ static int by_name(const void *a, const void *b) {
 }
 
 struct job *job_find(const struct registry *registry, const char *name) {
-    struct job key = {.name = (char *)(uintptr_t)name};
+    struct job key = {.name = (char *)name};
     struct job *const *found = tfind(&key, &registry->jobs, by_name);
     return found ? *found : NULL;
 }
