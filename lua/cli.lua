@@ -138,6 +138,8 @@ cli.place_options = {
 cli.daemon = {
   name = "run", usage = "[options]", summary = "Runs the jobs of schedule.yml at their slots, until SIGTERM.",
   options = cli.join(cli.schedule_options, cli.place_options, {
+    {name = "watch-namespaces", value = "NS,NS|all",
+      help = "where jobs may run (default: their namespaces and our own; all needs a ClusterRole)"},
     {name = "strict", help = "do not start when the schedule has a mistake"},
     {name = "hooks", value = "DIR", help = "folder of hooks (default: hooks, beside the schedule)"},
     {name = "log-format", value = "text|json", choices = {"text", "json"}, help = "default: text"},
@@ -145,12 +147,21 @@ cli.daemon = {
   }),
 }
 
+-- "a, b" -> {"a", "b"}; "all" stays.
+local function namespaces(list)
+  if not list or list == "all" then return list end
+  local names = {}
+  for name in list:gmatch "[^%s,]+" do names[#names + 1] = name end
+  return names
+end
+
 -- Defaults, with the environment of the first kube-scheduler.
 function cli.fill(options)
   options.dir = options.dir or "."
   options.name = options.name or "schedule.yml"
   options.instance = options.instance or "kube-scheduler"
   options.namespace = options.namespace or os.getenv "SCHEDULER_NAMESPACE"
+  options.watch_namespaces = namespaces(options.watch_namespaces)
   options.executor = options.executor or "auto"
   options.state_dir = options.state_dir or "state"
   options.log_format = options.log_format or "text"

@@ -4,19 +4,34 @@ local kube = require "kube"
 local log = require "log"
 local store = require "store"
 local sys = require "sys"
+local text = require "text"
 
 local place = {}
 
 local function identity() return sys.hostname() .. "_" .. sys.random(4) end
 
+-- Whose Pods and Jobs are watched: as told, else our own namespace and those of the jobs, so that a Role in each of
+-- them is enough. nil: all of them, which needs a ClusterRole.
+local function watched(told, own, jobs)
+  if told == "all" then return nil end
+  if told then return told end
+  local names = {[own] = true}
+  for _, job in ipairs(jobs) do names[job.namespace] = true end
+  return text.keys(names)
+end
+
 local function in_cluster(client, options)
   local namespace = options.namespace or client:namespace()
   local self = {kind = "kubernetes", client = client, namespace = namespace}
-  self.executor = executor.kubernetes(client, {instance = options.instance})
-  self.state = require "state.kubernetes".new {
-    client = client, namespace = namespace, instance = options.instance, identity = identity(),
-    executor = self.executor,
-  }
+  function self.open(jobs)
+    self.executor = executor.kubernetes(client, {
+      instance = options.instance, namespaces = watched(options.watch_namespaces, namespace, jobs),
+    })
+    self.state = require "state.kubernetes".new {
+      client = client, namespace = namespace, instance = options.instance, identity = identity(),
+      executor = self.executor,
+    }
+  end
   return self
 end
 
@@ -28,12 +43,15 @@ local function on_this_machine(options)
   db, message = store.open(options.state_dir .. "/state.sqlite", LocalState.schema)
   if not db then return nil, message end
   local self = {kind = "local", namespace = options.namespace or "default", state = LocalState.new(db)}
-  self.executor = executor.processes(db, {state_dir = options.state_dir, working_dir = options.dir})
+  function self.open()
+    self.executor = executor.processes(db, {state_dir = options.state_dir, working_dir = options.dir})
+  end
   return self
 end
 
--- options: {executor=, kube_config_path=, namespace=, instance=, state_dir=, dir=}. Returns {kind=, namespace=,
--- executor=, state=, client=}; or nil and what is wrong. Waits for nothing in the cluster.
+-- options: {executor=, kube_config_path=, namespace=, watch_namespaces=, instance=, state_dir=, dir=}. Returns {kind=,
+-- namespace=, client=}, which has executor= and state= too once its open(jobs) was called; or nil and what is wrong.
+-- Waits for nothing in the cluster.
 function place.open(options)
   if options.executor == "local" then return on_this_machine(options) end
   local client, message, code = kube.connect {path = options.kube_config_path}

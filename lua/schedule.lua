@@ -170,6 +170,16 @@ local function inherit(job, settings, options)
   job.instance = options.instance
 end
 
+-- A run where nobody watches would never be seen to end.
+local function check_watched(job, place, watched, problems)
+  if type(watched) ~= "table" then return end
+  for _, namespace in ipairs(watched) do
+    if namespace == job.namespace then return end
+  end
+  problems:error(place, "job '%s' runs in namespace %s, which --watch-namespaces does not name", job.name,
+    job.namespace)
+end
+
 local function load_job(file, name, raw, result, options)
   local problems = result.problems
   local place = schema.key_place(file.path, file.value, name)
@@ -186,6 +196,7 @@ local function load_job(file, name, raw, result, options)
     job.manifest = template.read(path, schema.place(file.path, raw, "template"), problems)
   end
   job.namespace = job.namespace or template.namespace(job.manifest) or options.namespace or "default"
+  check_watched(job, raw.namespace and schema.place(file.path, raw, "namespace") or place, options.watched, problems)
   if job.cron then parse_cron(file, raw, job, problems) end
   if job.main_container and job.manifest and not template.has_container(job.manifest, job.main_container) then
     problems:error(schema.place(file.path, raw, "main_container"), "the template has no container '%s'",
@@ -257,8 +268,9 @@ end
 
 local function by_name(a, b) return a.name < b.name end
 
--- options: {dir=, name=, instance=, namespace=}. Returns {jobs=, settings=, problems=, bad=names, files=paths};
--- jobs are sorted by name; files are those that could be read: without one there is no schedule.
+-- options: {dir=, name=, instance=, namespace=, watched={namespace, …} (else jobs may be anywhere)}. Returns {jobs=,
+-- settings=, problems=, bad=names, files=paths}; jobs are sorted by name; files are those that could be read: without
+-- one there is no schedule.
 function schedule.load(options)
   local result = {jobs = {}, bad = {}, problems = problems_list.new(), files = {}}
   local files = {}

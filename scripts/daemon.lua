@@ -29,7 +29,7 @@ if not where then
   return 1
 end
 local plan = schedule.load {dir = options.dir, name = options.name, instance = options.instance,
-  namespace = where.namespace}
+  namespace = where.namespace, watched = options.watch_namespaces}
 for _, problem in ipairs(plan.problems) do log[problem.severity](problems.format(problem)) end
 if #plan.files == 0 then
   log.error("not started: there is no schedule")
@@ -39,6 +39,7 @@ if plan.problems:errors() > 0 and options.strict then
   log.error("not started: the schedule has mistakes, and --strict was given")
   return 1
 end
+where.open(plan.jobs)
 
 -- Who is told.
 local alerts

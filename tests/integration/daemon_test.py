@@ -166,6 +166,46 @@ def _():
     assert_each_made_once(api)
 
 
+# --- namespaces ---
+
+
+def watched(api):
+    """What lists of Pods were asked for: namespaces, or "all"."""
+    found = (re.match(r"/api/v1/(?:namespaces/([^/]+)/)?pods$", entry["path"]) for entry in api.requests("GET"))
+    return {match.group(1) or "all" for match in found if match}
+
+
+def run_in_two_namespaces(api, *arguments):
+    files = {"schedule.yml": schedule({"here": every_second(), "there": every_second(namespace="kube-system")}),
+             "pod.yml": manifest()}
+    daemon = Daemon([*RUN, *arguments], files, api=api)
+    daemon.wait_log("run succeeded job=here", 15)
+    return daemon
+
+
+@test("its own namespace and those of its jobs are watched, no other", seconds=40)
+def _():
+    api = hollow_api()
+    run_in_two_namespaces(api).wait_log("run succeeded job=there", 15)
+    assert watched(api) == {"default", "kube-system"}, watched(api)
+
+
+@test("--watch-namespaces all: one watch of all of them", seconds=40)
+def _():
+    api = hollow_api()
+    run_in_two_namespaces(api, "--watch-namespaces", "all").wait_log("run succeeded job=there", 15)
+    assert watched(api) == {"all"}, watched(api)
+
+
+@test("--watch-namespaces NS: a job elsewhere is a mistake, the others run", seconds=40)
+def _():
+    api = hollow_api()
+    daemon = run_in_two_namespaces(api, "--watch-namespaces", "default")
+    daemon.wait_log(r"schedule\.yml:1:\d+: error: job 'there' runs in namespace kube-system, which --watch-namespaces")
+    assert watched(api) == {"default"}, watched(api)
+    assert {change["namespace"] for change in api.history("pods")} == {"default"}
+
+
 # --- the answers to a create ---
 
 
@@ -394,6 +434,18 @@ def _():
     daemon.wait_log(r"waiting: another scheduler leads holder=another", 15)
     never(lambda: names_made(api), 2, "it created a Pod without leading")
     daemon.wait_log(r"run succeeded", 20)
+
+
+@test("another's lease of the same name is left alone", seconds=40)
+def _():
+    api = hollow_api()
+    api.create(LEASE.rsplit("/", 1)[0], {
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "kube-scheduler-jobs"},
+        "spec": {"holderIdentity": "theirs", "leaseDurationSeconds": 1}})
+    daemon = start(api)
+    assert daemon.wait(15) == 1
+    assert "choose another --instance" in daemon.log()
+    assert not api.requests("PUT", LEASE) and not names_made(api)
 
 
 @test("of two the second takes over at once when the first is stopped, and no slot is lost", seconds=60)
