@@ -5,6 +5,7 @@
 #   test      unit, Lua and integration tests; SANITIZE=1 with address and undefined behaviour checks
 #   test-cluster   the same daemon on a real Kubernetes (KUBECONFIG, or KUBEBUILDER_ASSETS)
 #   test-chaos     two daemons on a real control plane while everything fails; SECONDS=180 SEED=random JOBS=200
+#   image     a container image FROM scratch in build/image: scripts/deploy/README.md
 #   fuzz      each tests/fuzz/FOLDER_fuzz.c on core/FOLDER for FUZZ_SECONDS
 #   libcron   the cron engine alone: build/libcron/libcron.a and include/
 #   bench     timings beside a peer    lint, format    install (PREFIX, DESTDIR)    clean
@@ -54,6 +55,8 @@ deps:
 	@vendor/install build
 deps-test:
 	@vendor/install build test
+deps-image:
+	@vendor/install build image
 deps-fuzz:
 	@vendor/install build fuzz
 deps-lint:
@@ -105,6 +108,10 @@ test-cluster: deps-test
 test-chaos: deps-test
 	@$(MAKE) --no-print-directory binary
 	@BUILD=$(BUILD) tests/chaos/run $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
+image: deps-image
+	@$(MAKE) --no-print-directory binary
+	@BUILD=$(BUILD) scripts/deploy/image
 
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
