@@ -7,29 +7,18 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "integration"))
-from harness import ROOT, Daemon, main, never, on_cleanup, temporary_folder, test, wait_for  # noqa: E402
+from kubectl import kubectl, new_name
+from harness import ROOT, Daemon, main, never, temporary_folder, test, wait_for
 
 EVERY_5_S = "*/5 * * * * *"
 SLOT, REPORTED = "kube-scheduler/slot", "kube-scheduler/reported"
 
 
-def kubectl(*arguments, stdin=None):
-    done = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
-    return done.stdout
-
-
 def namespace():
     """A new namespace that goes with the test."""
-    name = f"kube-scheduler-test-{os.getpid()}-{time.monotonic_ns() % 10**9}"
+    name = new_name()
     kubectl("create", "namespace", name)
-    on_cleanup(lambda show_logs: kubectl("delete", "namespace", name, "--wait=false"))
     return name
 
 
