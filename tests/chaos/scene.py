@@ -19,7 +19,7 @@ INSTANCE = "chaos"
 SERVERS = ("apiserver", "second-apiserver")
 # For the auditor: etcd keeps everything, and as JSON.
 FLAGS = "--etcd-compaction-interval=0 --storage-media-type=application/json"
-LEADS = re.compile(rb"^(\S+) info +ready ", re.MULTILINE)  # what a daemon logs once it leads
+LEADS = re.compile(rb"^(\S+) info +ready ")  # what a daemon logs once it leads
 
 
 class Cluster:
@@ -101,11 +101,12 @@ class Replica:
         self.command = [binary, "run", "--executor", "kubernetes", "--dir", folder, "--namespace", namespace,
                         "--instance", INSTANCE, "--kube-config-path", kubeconfig]
         self.log = os.path.join(folder, f"{name}.log")
-        self.child, self.wanted_at, self.begin, self.crashes = None, 0, 0, []
+        self.child, self.wanted_at, self.crashes = None, 0, []
+        self.read_up_to, self.led_at = 0, b""
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.begin = log.tell()
+            self.read_up_to, self.led_at = log.tell(), b""
             self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def running(self):
@@ -117,9 +118,12 @@ class Replica:
         if not self.running():
             return b""
         with open(self.log, "rb") as log:
-            log.seek(self.begin)
-            found = LEADS.search(log.read(1 << 18))
-        return found.group(1) if found else b""
+            log.seek(self.read_up_to)
+            for line in log:
+                if line.endswith(b"\n"):
+                    self.read_up_to += len(line)
+                    self.led_at = LEADS.match(line).group(1) if LEADS.match(line) else self.led_at
+        return self.led_at
 
     def signal(self, number):
         if self.running():
@@ -153,7 +157,7 @@ class Scene:
             json.dump(schedule, file, indent=1)
         self.replicas = [Replica("ab"[i], binary, folder, cluster.kubeconfig(server), namespace, server)
                          for i, server in enumerate(SERVERS)]
-        self.kubelet = None
+        self.kubelet, self.agenda = None, []
 
     def start(self):
         self.cluster.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
@@ -164,9 +168,17 @@ class Scene:
                  "--ca", self.cluster.ca, *map(self.cluster.url, SERVERS)], stdout=log, stderr=subprocess.STDOUT)
         self.wait_leader()
 
+    def later(self, seconds, action):
+        """action(scene), during a later sleep."""
+        self.agenda.append((time.monotonic() + seconds, action))
+
     def sleep(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            due = [entry for entry in self.agenda if entry[0] <= time.monotonic()]
+            for entry in due:
+                self.agenda.remove(entry)
+                entry[1](self)
             for replica in self.replicas:
                 replica.supervise()
             time.sleep(max(0, min(0.1, end - time.monotonic())))
@@ -189,20 +201,21 @@ class Scene:
 
     def decided_up_to(self):
         """Every slot up to here is decided, none left open: from the Lease's annotations."""
-        status, body = self.cluster.request(
-            "GET", f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{INSTANCE}-jobs")
+        try:
+            status, body = self.cluster.request(
+                "GET", f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{INSTANCE}-jobs")
+        except (OSError, http.client.HTTPException):
+            return 0  # too busy
         if status != 200:
             return 0
         marks = json.loads(body)["metadata"]["annotations"]
         open_slots = [entry["slot"] for entry in json.loads(marks.get("kube-scheduler/open", "[]"))]
         return min([int(marks.get("kube-scheduler/watermark", 0)), *(slot - 1 for slot in open_slots)])
 
-    def settle(self, seconds):
-        """After the last fault: waits until all is decided up to a moment from now, and returns that moment."""
+    def settle(self, moment, seconds):
+        """After the last fault: waits until all up to a moment is decided."""
         self.cluster.wait_ready()
-        moment = int(time.time()) + 5
-        self.wait(lambda: self.decided_up_to() >= moment, seconds, f"slots up to {moment} are not decided")
-        return moment
+        self.wait(lambda: self.decided_up_to() >= moment, seconds, "not everything is decided")
 
     def finish(self):
         """Ends the replicas and marks the end of the history."""
