@@ -45,6 +45,8 @@ static int write_event(lua_State *L, enum log_level level) {
     const char *message = luaL_checkstring(L, 1);
     struct log_field fields[MAX_FIELDS];
     size_t count = 0;
+    if (!log_takes(host_of(L)->log, level))
+        return 0;
     if (!lua_isnoneornil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
         lua_settop(L, 2);

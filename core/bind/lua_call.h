@@ -10,6 +10,8 @@
 
 #include <lua.h>
 
+enum { HOST_SPARE_COROUTINES = 16 };
+
 /* What every state of this process shares; reached from any lua_State through its extra space. Owned by
  * main, outlives the state. */
 struct host {
@@ -18,6 +20,8 @@ struct host {
     int64_t budget_ns; /* longest that one entry may run; 0: no limit. Set by task.budget */
     int64_t deadline;  /* monotonic ns at which the running entry is over; 0: none */
     int exit_code;
+    int spare[HOST_SPARE_COROUTINES]; /* coroutines that can be used again, in the registry; see task.c */
+    int spare_count;
     int main_ref; /* the script's own task, in the registry; LUA_NOREF when it has ended */
 };
 

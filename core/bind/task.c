@@ -57,6 +57,26 @@ static void end_main(lua_State *co, int code) {
     loop_stop(host->loop);
 }
 
+/* Coroutines that ended well are used again: making one costs more than most event handlers do. Pushes it. */
+static lua_State *take_coroutine(lua_State *L) {
+    struct host *host = host_of(L);
+    if (host->spare_count == 0)
+        return lua_newthread(L);
+    int ref = host->spare[--host->spare_count];
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+    luaL_unref(L, LUA_REGISTRYINDEX, ref);
+    return lua_tothread(L, -1);
+}
+
+static void keep_coroutine(lua_State *co) {
+    struct host *host = host_of(co);
+    lua_settop(co, 0);
+    if (host->spare_count == HOST_SPARE_COROUTINES)
+        return;
+    lua_pushthread(co);
+    host->spare[host->spare_count++] = luaL_ref(co, LUA_REGISTRYINDEX);
+}
+
 /* Starts or continues co, which somebody keeps from the collector until this returns. */
 static void step(lua_State *co, int nargs) {
     struct err err = {0};
@@ -70,6 +90,8 @@ static void step(lua_State *co, int nargs) {
         log_event(host_of(co)->log, LOG_ERROR, "a task failed", "error", err.message, NULL);
     if (is_main(co))
         end_main(co, rc < 0 ? EXIT_FAILURE : exit_code(co, nresults));
+    else if (rc == LUA_OK)
+        keep_coroutine(co);
 }
 
 void task_wait_resume(struct task_wait *wait, int nresults) {
@@ -95,7 +117,7 @@ void task_wait_fail(struct task_wait *wait, const char *message) {
 }
 
 void task_start(lua_State *L, int nargs) {
-    lua_State *co = lua_newthread(L);
+    lua_State *co = take_coroutine(L);
     lua_insert(L, -(nargs + 2)); /* below the function, to stay until the first step is over */
     lua_xmove(L, co, nargs + 1);
     step(co, nargs);

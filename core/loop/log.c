@@ -112,6 +112,9 @@ void log_set_format(struct log *log, enum log_format format) {
 void log_set_level(struct log *log, enum log_level lowest) {
     log->lowest = lowest;
 }
+bool log_takes(const struct log *log, enum log_level level) {
+    return level >= log->lowest;
+}
 
 /* Length of the valid UTF-8 sequence at text, 0 when there is none (RFC 3629). */
 static size_t utf8_length(const unsigned char *text, size_t len) {
@@ -222,7 +225,7 @@ static void begin(struct log *log) {
 
 void log_fields(struct log *log, enum log_level level, const char *message, const struct log_field *fields,
                 size_t count) {
-    if (level < log->lowest)
+    if (!log_takes(log, level))
         return;
     begin(log);
     struct buf *out = &log->line;

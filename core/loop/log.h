@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "loop/clock.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
@@ -21,6 +22,7 @@ int log_new(const struct clock *clock, int fd, struct log **out, struct err *err
 void log_free(struct log *log); /* writes what waits, for 2 s at most */
 void log_set_format(struct log *log, enum log_format format);
 void log_set_level(struct log *log, enum log_level lowest);
+bool log_takes(const struct log *log, enum log_level level); /* or is it below the lowest? */
 
 /* A message and pairs of name and value (both const char *), ended by NULL; a NULL value leaves its pair out.
  */
