@@ -43,7 +43,13 @@ local function set(command, out, option, value)
     value = math.tointeger(tonumber(value))
     if not value or value < 0 then return usage_error(command, "--%s takes a whole number from 0 on", option.name) end
   end
-  out[option.key or option.name:gsub("-", "_")] = value
+  local key = option.key or option.name:gsub("-", "_")
+  if option.many then
+    out[key] = out[key] or {}
+    table.insert(out[key], value)
+  else
+    out[key] = value
+  end
   return true
 end
 
@@ -67,7 +73,8 @@ local function parse_option(command, known, names, words, at, out)
   return set(command, out, option, value) and at + 1
 end
 
--- command: {name=, usage=, summary=, options={{name=, value=, help=, aliases=, choices=, integer=, key=}}, most=}.
+-- command: {name=, usage=, summary=, options={{name=, value=, help=, aliases=, choices=, integer=, many=, key=}},
+-- most=}.
 -- Returns the options with the words left over under `words` and what follows -- under `rest`; or nil and the
 -- exit code, when help was asked for or something is wrong.
 function cli.parse(command, words)

@@ -54,15 +54,15 @@ end
 -- The registry as the runner sees it: its answers to slots are noted on the way.
 local function overheard(real, note_skip)
   local seen = {}
-  function seen:skip(id, reason)
+  function seen.skip(_, id, reason)
     local done, message, code = real:skip(id, reason)
     if done then note_skip(id, reason) end
     return done, message, code
   end
-  return setmetatable(seen, {__index = function(self, name)
+  return setmetatable(seen, {__index = function(_, name)
     local method = real[name]
     local function forward(_, ...) return method(real, ...) end
-    self[name] = forward
+    seen[name] = forward
     return forward
   end})
 end
@@ -101,8 +101,8 @@ end
 -- options: jobs (of schedule.load), clock (virtual), hooks (of simulation.hooks), watch, instance, durations =
 -- {job = seconds}
 function simulation.new(options)
-  local self = setmetatable({clock = options.clock, jobs = options.jobs, hooks = options.hooks.host, asked = {}}, simulation)
-  self.watch = setmetatable(options.watch, silent)
+  local self = setmetatable({clock = options.clock, jobs = options.jobs, hooks = options.hooks.host, asked = {},
+    watch = setmetatable(options.watch, silent)}, simulation)
   local runner = self:make_runner(options)
   local handlers = self:handlers(runner)
   handlers.executor = executor_for(options.jobs, options.durations or {})

@@ -7,6 +7,7 @@ usage: kube-scheduler [COMMAND] [OPTIONS]
   next EXPR|JOB        prints when an expression or a job runs next
   explain EXPR|JOB     says it in words, with what daylight saving does to it
   template JOB         prints the manifest that would be created
+  simulate             what the schedule would do in a window of time; nothing runs
   FILE.lua [ARGS…]     a program of your own on the same modules
   version
 

@@ -53,7 +53,7 @@ end
 function tally:started(run, now)
   local job = self.jobs[run.job]
   job.runs, self.runs, self.active = job.runs + 1, self.runs + 1, self.active + 1
-  if run.trigger == "schedule" then job.slots = job.slots + 1 end
+  if run.trigger ~= "manual" and run.attempt == 0 then job.slots = job.slots + 1 end
   if self.active > self.peak.runs then self.peak.runs, self.peak.at = self.active, now end
   local weekday, time = self:wall(now)
   local hours, hour = self.heat[weekday], time // 3600
@@ -73,9 +73,10 @@ function tally:ended(run)
 end
 
 function tally:skip(run, reason)
-  local job = self.jobs[run.job]
-  job.slots, job.skipped, self.skipped = job.slots + 1, job.skipped + 1, self.skipped + 1
-  job.reasons[reason] = (job.reasons[reason] or 0) + 1
+  local job, count = self.jobs[run.job], math.max(run.missed or 0, 1)
+  if run.trigger ~= "manual" then job.slots = job.slots + count end
+  job.skipped, self.skipped = job.skipped + count, self.skipped + count
+  job.reasons[reason] = (job.reasons[reason] or 0) + count
   if self.all or #self.skips < MOST_SKIPS then
     self.skips[#self.skips + 1] = {job = run.job, slot = run.slot, reason = reason}
   end
