@@ -7,6 +7,7 @@ local hooks = require "hooks"
 local json = require "json"
 local log = require "log"
 local policy = require "policy"
+local rules = require "rules"
 local sys = require "sys"
 local task = require "task"
 local template = require "template"
@@ -14,10 +15,11 @@ local template = require "template"
 local Runner = {}
 Runner.__index = Runner
 
--- options: {instance=, jobs={job, …}, hooks=, alerts=}; the registry is set by attach.
+-- options: {instance=, jobs={job, …}, settings=, hooks=, alerts=}; the registry is set by attach. What is ordered
+-- later stands in suspended = {JOB = {until=, reason=, by=}} and paused = nil or the same (lua/policy.lua).
 function Runner.new(options)
-  local self = setmetatable({instance = options.instance, hooks = options.hooks, alerts = options.alerts, jobs = {},
-    last_success = {}}, Runner)
+  local self = setmetatable({instance = options.instance, settings = options.settings or {}, hooks = options.hooks,
+    alerts = options.alerts, jobs = {}, suspended = {}, paused = nil}, Runner)
   for _, job in ipairs(options.jobs) do self.jobs[job.name] = job end
   return self
 end
@@ -44,12 +46,31 @@ function Runner:reported(run)
   log.warning("the outcome could not be marked as told", fields(run, {error = message}))
 end
 
-function Runner:skip(run, reason)
+-- quiet: somebody ordered it, so nobody is alerted.
+function Runner:skip(run, reason, quiet)
   local done, message = self.registry:skip(run.id, reason)
   if not done then return log.warning("the slot was not skipped", fields(run, {error = message})) end
-  run.reason = reason
-  log.warning("slot skipped", fields(run, {reason = reason}))
-  self:tell("on_skipped", "skipped", run, true)
+  run.reason, run.missed = reason, 0
+  log[quiet and "info" or "warning"]("slot skipped", fields(run, {reason = reason}))
+  self:tell("on_skipped", "skipped", run, not quiet)
+end
+
+-- how: {why=, not_before=, data=}
+function Runner:wait(run, how)
+  local done, message, code = self.registry:wait(run.id, how)
+  if done then
+    local until_time = how.not_before and clock.format(how.not_before)
+    return log.info("run waits", fields(run, {why = how.why, ["until"] = until_time}))
+  end
+  if code == "limit" then return self:skip(run, message) end
+  log.warning("the run does not wait", fields(run, {error = message}))
+end
+
+function Runner:replace(run)
+  local done, message, code = self.registry:replace(run.id)
+  if done then return log.info("run waits until those that it replaces are gone", fields(run)) end
+  if code == "limit" then return self:skip(run, message) end
+  log.warning("the run does not replace", fields(run, {error = message}))
 end
 
 -- Asks the hooks. Returns the changes they want, or nil and the reason of a veto.
@@ -63,7 +84,6 @@ function Runner:before_run(job, run)
     verdict = others
   end
   if verdict.verdict == "skip" then return nil, "before_run: " .. verdict.reason end
-  if verdict.delay then task.sleep(verdict.delay) end
   return verdict
 end
 
@@ -77,7 +97,7 @@ function Runner:on_effect(effect, cause)
       if not done then log.error("a hook's post failed", {event = cause.id, error = message}) end
     end)
   elseif effect.kind == "trigger" then
-    local done, message = self.registry:trigger(effect.job, sys.random(8))
+    local done, message = self:trigger(effect.job, {id = sys.random(8), by = "a hook"})
     if not done then log.error("a hook's trigger failed", {event = cause.id, error = message}) end
   end
 end
@@ -94,14 +114,39 @@ function Runner.spec(job)
     name = job.name, namespace = job.namespace, schedule = job.schedule, baseline = job.baseline,
     catch_up = job.catch_up, catch_up_max = job.catch_up_max, deadline = job.deadline,
     keep_succeeded = job.history.succeeded, keep_failed = job.history.failed, pending_timeout = job.pending_timeout,
-    main_container = job.main_container,
+    main_container = job.main_container, timeout = job.timeout, jitter = job.jitter, retries = job.retries,
+    max_active = rules.max_active(job), limit = job.limit, priority = job.priority, after = job.after,
+    release_lost = job.on_lost == "release",
   }
+end
+
+-- What the registry keeps with a run for us: {args=, reason=, by=} of who asked for it, and the answer of the
+-- hooks to one attempt, {attempt=, args=, env=}.
+local function data_of(run) return run.data and json.parse(run.data) or {} end
+
+local function ask(self, method, job_name, request, more)
+  local data = {args = request.args and json.array(request.args), reason = request.reason, by = request.by}
+  more.data = next(data) and json.encode(data)
+  local done, message, code = self.registry[method](self.registry, job_name, more)
+  if done then
+    log.info("run asked for", {job = job_name, id = request.id, by = request.by, reason = request.reason})
+  end
+  return done, message, code
+end
+
+-- A run now. request: {id=, args=, reason=, by=}; args replace the job's. -> true, or nil, why, and "exists" when
+-- the same request has its run already, "notfound" when there is no such job.
+function Runner:trigger(job_name, request) return ask(self, "trigger", job_name, request, {request = request.id}) end
+
+-- The same for a past slot. request: {id=, slot=, args=, reason=, by=}
+function Runner:backfill(job_name, request)
+  return ask(self, "backfill", job_name, request, {id = request.id, slot = request.slot})
 end
 
 function Runner:manifest(job, run, changes)
   return template.render(job.prepared, {
     job = run.job, name = run.name, instance = self.instance, slot = run.slot, attempt = run.attempt,
-    trigger = run.trigger, last_success = self.last_success[run.job],
+    trigger = run.trigger, last_success = run.last_success,
   }, changes)
 end
 
@@ -113,24 +158,52 @@ function Runner:on_slot(run)
   self:skip(run, "an error in the scheduler: " .. tostring(failure):match "[^\n]*")
 end
 
-function Runner:decide(run)
-  local job = self.jobs[run.job]
-  local decision, reason = policy.decide(job, run)
-  if decision == "skip" then return self:skip(run, reason) end
-  local changes
-  changes, reason = self:before_run(job, run)
+-- What the hooks want of this attempt, asked once: it is kept when the run has to wait then. nil: it is decided.
+function Runner:answer(job, run, data)
+  if data.answer and data.answer.attempt == run.attempt then return data.answer end
+  local changes, reason = self:before_run(job, run)
   if not changes then return self:skip(run, reason) end
-  local manifest = self:manifest(job, run, changes)
+  if (changes.delay or 0) <= 0 then return changes end
+  data.answer = {attempt = run.attempt, args = changes.args and json.array(changes.args), env = changes.env}
+  self:wait(run, {why = "before_run: delay", not_before = clock.now() + math.ceil(changes.delay),
+    data = json.encode(data)})
+end
+
+function Runner:start(job, run)
+  local data = data_of(run)
+  local answer = self:answer(job, run, data)
+  if not answer then return end
+  local manifest = self:manifest(job, run, {args = answer.args or data.args, env = answer.env})
   local started, message = self.registry:start(run.id, json.encode(manifest), manifest.kind == "Job")
   if not started then log.warning("the slot is left to the next start", fields(run, {error = message})) end
 end
 
--- The registry itself gave a slot up: missed, or left over from an earlier daemon.
+function Runner:decide(run)
+  local job = self.jobs[run.job]
+  local decision, why = policy.decide(job, run, self)
+  if decision == "skip" then return self:skip(run, why, why:find "^paused" or why:find "^suspended") end
+  if decision == "wait" then return self:wait(run, {why = why}) end
+  if decision == "replace" then return self:replace(run) end
+  self:start(job, run)
+end
+
+-- Tells by `tell`; an error in it must not leave the run untold, for its object would stay for ever.
+function Runner:told(run, tell)
+  local done, failure = xpcall(tell, debug.traceback, self, run)
+  if done then return end
+  log.error("what became of a run could not be told", fields(run, {error = failure}))
+  self.alerts:send(event.of_scheduler("internal_error", run.job, tostring(failure):match "[^\n]*", {run = run.name}))
+  self:reported(run)
+end
+
+-- The registry itself gave a slot up: missed, not started by its deadline, or left over from an earlier daemon.
 function Runner:on_skipped(run)
-  local missed = run.missed > 0
-  log.warning(missed and "slots missed" or "slot skipped", fields(run, {reason = run.reason,
-    count = missed and run.missed or nil, from = missed and clock.format(run.missed_from) or nil}))
-  self:tell("on_skipped", missed and "missed" or "skipped", run, true)
+  self:told(run, function()
+    local missed = run.missed > 0
+    log.warning(missed and "slots missed" or "slot skipped", fields(run, {reason = run.reason,
+      count = missed and run.missed or nil, from = missed and clock.format(run.missed_from) or nil}))
+    self:tell("on_skipped", missed and "missed" or "skipped", run, true)
+  end)
 end
 
 function Runner.on_delayed(_, run, why) log.warning("create delayed", fields(run, {why = why})) end
@@ -140,22 +213,40 @@ function Runner:on_started(run)
   self.hooks:fire("on_started", event.of_run("started", run, self.jobs[run.job]))
 end
 
-function Runner:on_outcome(run)
-  local seconds = run.started and run.finished and run.finished - run.started
-  local more = {outcome = run.outcome, exit_code = run.exit_code, reason = run.reason, seconds = seconds}
-  if run.outcome == "succeeded" then
-    self.last_success[run.job] = math.max(self.last_success[run.job] or 0, run.slot)
-    log.info("run succeeded", fields(run, more))
-    return self:tell("on_succeeded", "succeeded", run, false)
-  end
-  more.message = run.message
-  log.error("run failed", fields(run, more))
-  self:tell("on_failed", run.outcome, run, true)
+function Runner:tell_success(run, more)
+  log.info("run succeeded", fields(run, more))
+  if not run.recovered then return self:tell("on_succeeded", "succeeded", run, false) end
+  self.hooks:fire("on_succeeded", event.of_run("succeeded", run, self.jobs[run.job]))
+  self:tell("on_recovered", "recovered", run, true)
 end
 
--- The handlers that registry.new wants.
+function Runner:tell_failure(run, more)
+  more.message = run.message
+  if run.retry_at then
+    more.retry_at = clock.format(run.retry_at)
+    log.warning("attempt failed", fields(run, more))
+    return self:tell("on_attempt_failed", "attempt_failed", run, false)
+  end
+  log[run.replaced and "info" or "error"](run.replaced and "run replaced" or "run failed", fields(run, more))
+  if run.attempt > 0 then
+    run.message = ("%s%sall %d attempts failed"):format(run.message or "", run.message and "; " or "", run.attempt + 1)
+  end
+  self:tell("on_failed", run.outcome, run, not run.replaced)
+end
+
+function Runner:on_outcome(run)
+  self:told(run, function()
+    local seconds = run.started and run.finished and run.finished - run.started
+    local more = {outcome = run.outcome, exit_code = run.exit_code, reason = run.reason, seconds = seconds,
+      attempt = run.attempt > 0 and run.attempt or nil}
+    if run.outcome == "succeeded" then return self:tell_success(run, more) end
+    self:tell_failure(run, more)
+  end)
+end
+
+-- The handlers that registry.new wants, and the limits that it keeps.
 function Runner:handlers()
-  local out = {}
+  local out = {limits = self.settings.limits, max_active = self.settings.max_active}
   for _, name in ipairs {"on_slot", "on_skipped", "on_delayed", "on_started", "on_outcome"} do
     out[name] = function(...) return self[name](self, ...) end
   end

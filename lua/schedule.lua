@@ -4,6 +4,7 @@ local cron = require "cron"
 local crypto = require "crypto"
 local json = require "json"
 local problems_list = require "problems"
+local rules = require "rules"
 local schema = require "schema"
 local sys = require "sys"
 local template = require "template"
@@ -14,20 +15,6 @@ local schedule = {}
 
 local dialects = {"standard", "cronie", "robfig-v1"}
 
--- What may stand in a job and, as a default for all, in settings.defaults.
-local shared_fields = {
-  namespace = {"string"},
-  timezone = {"string"},
-  dst = {"choice", values = {"cronie", "robfig", "skip"}},
-  catch_up = {"choice", values = {"none", "latest", "all"}},
-  catch_up_max = {"count"},
-  deadline = {"duration"},
-  pending_timeout = {"duration"},
-  overlap = {"choice", values = {"forbid", "allow"}},
-  on_hook_error = {"choice", values = {"run", "skip"}},
-  history = {"object", fields = {succeeded = {"count"}, failed = {"count"}}},
-}
-
 local function with(fields, more)
   local out = {}
   for key, field in pairs(fields) do out[key] = field end
@@ -35,7 +22,20 @@ local function with(fields, more)
   return out
 end
 
-local job_fields = with(shared_fields, {
+-- What may stand in a job and, as a default for all, in settings.defaults.
+local shared_fields = with(rules.shared, {
+  namespace = {"string"},
+  timezone = {"string"},
+  dst = {"choice", values = {"cronie", "robfig", "skip"}},
+  catch_up = {"choice", values = {"none", "latest", "all"}},
+  catch_up_max = {"count"},
+  deadline = {"duration"},
+  pending_timeout = {"duration"},
+  on_hook_error = {"choice", values = {"run", "skip"}},
+  history = {"object", fields = {succeeded = {"count"}, failed = {"count"}}},
+})
+
+local job_fields = with(with(shared_fields, rules.own), {
   cron = {"string_or_strings", required = true},
   cron_dialect = {"choice", values = dialects},
   template = {"string", required = true},
@@ -48,18 +48,18 @@ local job_fields = with(shared_fields, {
   ["end"] = {"time"},
 })
 
-local settings_fields = {
+local settings_fields = with(rules.settings, {
   cron_dialect = {"choice", values = dialects},
   timezone = {"string"},
   retention = {"duration"},
   defaults = {"object", fields = shared_fields},
   alerts = {"any"},
-}
+})
 
-local defaults = {
+local defaults = with(rules.defaults, {
   dst = "cronie", catch_up = "latest", catch_up_max = 100, deadline = 300, pending_timeout = 900,
-  overlap = "forbid", on_hook_error = "run",
-}
+  on_hook_error = "run",
+})
 
 local REMEDY = "write one as schedule.yml.sample shows, or name yours by --dir and --schedule-name"
 
@@ -151,6 +151,7 @@ end
 local function fingerprint(job)
   local parts = {job.cron_dialect, job.timezone, job.dst, tostring(job.start), tostring(job["end"]),
     job.disabled and "off" or "on"}
+  if job.jitter > 0 then parts[#parts + 1] = "jitter " .. job.jitter end
   for _, expression in ipairs(schedule.expressions(job)) do parts[#parts + 1] = expression end
   return crypto.sha256(table.concat(parts, "\n")):sub(1, 16)
 end
@@ -191,6 +192,7 @@ local function load_job(file, name, raw, result, options)
   local job = schema.check(raw, job_fields, file.path, problems, name .. ".")
   job.name, job.place, job.cron_place = name, place, schema.place(file.path, raw, "cron")
   inherit(job, result.settings, options)
+  rules.complete(job, raw, file.path, result.settings, problems)
   if job.template then
     local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
     job.manifest = template.read(path, schema.place(file.path, raw, "template"), problems)
@@ -288,6 +290,7 @@ function schedule.load(options)
   end
   for _, name in ipairs(text.keys(twice)) do result.bad[#result.bad + 1] = name end
   table.sort(result.jobs, by_name)
+  rules.connect(result)
   warn_of_five_fields(result)
   result.problems:sort()
   return result

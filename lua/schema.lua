@@ -34,9 +34,35 @@ function kinds.boolean(context, value)
   refuse(context, value, "true or false")
 end
 
-function kinds.count(context, value)
-  if math.type(value) == "integer" and value >= 0 then return value end
-  refuse(context, value, "a whole number from 0 on")
+-- field.min: 0 when absent.
+function kinds.count(context, value, field)
+  local min = field and field.min or 0
+  if math.type(value) == "integer" and value >= min then return value end
+  context.problems:error(context.place, "'%s': a whole number from %d on expected", context.path, min)
+end
+
+function kinds.integer(context, value)
+  if math.type(value) == "integer" and math.abs(value) < 1 << 31 then return value end
+  refuse(context, value, "a whole number")
+end
+
+function kinds.factor(context, value)
+  if math.type(value) and value >= 1 and value <= 1000 then return value + 0.0 end
+  context.problems:error(context.place, "'%s': a number from 1 to 1000 expected", context.path)
+end
+
+-- A mapping from names to whole numbers from 1 on.
+function kinds.counts(context, value)
+  if type(value) ~= "table" or json.is_array(value) then
+    return refuse(context, value, "a mapping from names to counts")
+  end
+  local out = {}
+  for _, name in ipairs(yaml.keys(value)) do
+    local inner = {problems = context.problems, place = schema.place(context.place.file, value, name),
+      path = context.path .. "." .. name}
+    out[name] = kinds.count(inner, value[name], {min = 1})
+  end
+  return out
 end
 
 function kinds.duration(context, value)
@@ -52,6 +78,14 @@ function kinds.choice(context, value, field)
   local hint = type(value) == "string" and text.did_you_mean(value, field.values) or ""
   context.problems:error(context.place, "'%s': one of %s expected%s", context.path,
     table.concat(field.values, ", "), hint)
+end
+
+-- A list of which each item is a choice.
+function kinds.choices(context, value, field)
+  if not json.is_array(value) then return refuse(context, value, "a list") end
+  local out = {}
+  for i, item in ipairs(value) do out[i] = kinds.choice(context, item, field) end
+  return #out == #value and out or nil
 end
 
 -- A list of strings; numbers are taken as they print, since people write ports and counts without quotes.

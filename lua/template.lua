@@ -172,7 +172,7 @@ local function mark_main_container(owner, name)
 end
 
 -- The manifest of every run of a job: image and args put in, restart rules made plain, a name of its own gone.
--- job: {namespace=, image=, args=, main_container=}.
+-- job: {namespace=, image=, args=, main_container=, retries=}.
 function template.prepare(manifest, job)
   local out = json.copy(manifest)
   out.metadata = shallow(out.metadata)
@@ -180,7 +180,7 @@ function template.prepare(manifest, job)
   out.metadata.namespace = job.namespace
   local spec = pod_spec(out)
   if spec.restartPolicy == nil then spec.restartPolicy = "Never" end
-  if out.kind == "Job" and out.spec.backoffLimit == nil then out.spec.backoffLimit = 0 end
+  if out.kind == "Job" and (out.spec.backoffLimit == nil or job.retries) then out.spec.backoffLimit = 0 end
   local first = spec.containers[1]
   if job.image then first.image = job.image end
   if job.args then first.args = job.args end

@@ -60,7 +60,8 @@ local hook_host = hooks.start {
 }
 
 -- What is due goes to the runner, what is over comes back to it.
-runner = Runner.new {instance = options.instance, jobs = plan.jobs, hooks = hook_host, alerts = alerts}
+runner = Runner.new {instance = options.instance, jobs = plan.jobs, settings = plan.settings, hooks = hook_host,
+  alerts = alerts}
 local handlers = runner:handlers()
 handlers.executor, handlers.instance = where.executor, options.instance
 handlers.retention = plan.settings.retention

@@ -7,6 +7,8 @@ known.hooks = {
   on_started = {},
   on_succeeded = {},
   on_failed = {},
+  on_attempt_failed = {},
+  on_recovered = {},
   on_skipped = {},
 }
 
@@ -14,8 +16,8 @@ known.hooks = {
 -- listed is an error, for it is a typo.
 known.event_fields = {
   "hook", "kind", "id", "job", "namespace", "run", "slot", "slot_time", "attempt", "trigger", "lateness", "outcome",
-  "exit_code", "reason", "message", "started", "finished", "log_tail", "missed", "missed_from", "schedule",
-  "description", "file", "line",
+  "exit_code", "reason", "message", "started", "finished", "log_tail", "missed", "missed_from", "retry_at",
+  "schedule",  "description", "file", "line",
 }
 
 -- Seconds that a hook may compute. Waiting for http.request does not count.

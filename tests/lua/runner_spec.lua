@@ -1,25 +1,37 @@
 -- The middle of the daemon with a registry, hooks and alerts that only remember.
 local baseline = require "baseline"
+local clock = require "clock"
+local policy = require "policy"
 local Runner = require "runner"
 
 local function fake()
-  local seen = {skipped = {}, started = {}, reported = {}, alerts = {}}
+  local seen = {skipped = {}, started = {}, reported = {}, alerts = {}, waits = {}, hooks = {}, asked = {}}
   local registry = {}
   function registry.skip(_, id, reason) seen.skipped[id] = reason return true end
   function registry.start(_, id, manifest) seen.started[id] = manifest return true end
   function registry.report(_, id) seen.reported[#seen.reported + 1] = id return true end
-  local hooks = {defined = function() return false end, fire = function() end}
+  function registry.wait(_, id, how)
+    if seen.full then return nil, "too many runs wait", "limit" end
+    seen.waits[id] = how
+    return true
+  end
+  function registry.replace(_, id) seen.replaces = id return true end
+  function registry.trigger(_, job, request) seen.asked = {job, request} return true end
+  local hooks = {answers = {}}
+  function hooks.defined() return hooks.answers[1] ~= nil end
+  function hooks.call() return table.remove(hooks.answers, 1) end
+  function hooks.fire(_, name, event) seen.hooks[#seen.hooks + 1] = {name, event} end
   local alerts = {}
   function alerts.send(_, event, done) seen.alerts[#seen.alerts + 1] = event if done then done(true) end end
-  local job = {name = "a", overlap = "forbid", cron = "@daily", place = {file = "s.yml", line = 1},
+  local job = {name = "a", overlap = "forbid", queue = 10, cron = "@daily", place = {file = "s.yml", line = 1},
     prepared = {kind = "Pod", metadata = {}, spec = {containers = {{name = "main"}}}}}
   local runner = Runner.new {instance = "test", jobs = {job}, hooks = hooks, alerts = alerts}
   runner:attach(registry)
-  return runner, seen, job
+  return runner, seen, job, hooks
 end
 
 local function run(more)
-  local out = {id = 1, job = "a", namespace = "ns", name = "a-1", slot = 1795507200, attempt = 0, active = 0,
+  local out = {id = 1, job = "a", namespace = "ns", name = "a-1", slot = 1795507200, attempt = 0, active = 0, queued = 0,
     trigger = "schedule", lateness = 0, missed = 0}
   for name, value in pairs(more or {}) do out[name] = value end
   return out
@@ -35,7 +47,7 @@ describe("the runner", function()
 
   it("skips, tells and reports a slot that comes while a run is active", function()
     local runner, seen = fake()
-    runner:on_slot(run {active = 1})
+    runner:on_slot(run {active = 1, blocked = "job"})
     assert.matches("^overlap", seen.skipped[1])
     assert.equal("skipped", seen.alerts[1].kind)
     assert.equal(1795507200, seen.alerts[1].slot_time)
@@ -64,6 +76,148 @@ describe("the runner", function()
     runner:on_outcome(run {id = 2, outcome = "succeeded"})
     assert.same(1, #seen.alerts)
     assert.same({1, 2}, seen.reported)
+  end)
+end)
+
+describe("policy", function()
+  local job = {name = "a", overlap = "forbid", queue = 2, limit = "db"}
+  local function decide(overlap, more, orders)
+    job.overlap = overlap
+    return policy.decide(job, run(more), orders or {})
+  end
+
+  it("judges a slot that finds its job's runs active, by overlap", function()
+    local busy = {active = 2, blocked = "job"}
+    assert.same({"skip", "overlap: 2 runs are still active"}, {decide("forbid", busy)})
+    assert.same({"wait", "overlap: 2 runs are still active"}, {decide("enqueue", busy)})
+    assert.same({"wait", "overlap: 2 runs are still active"}, {decide("allow", busy)})
+    assert.equal("replace", decide("replace", busy))
+    assert.equal("run", decide("forbid", {active = 2}))
+  end)
+
+  it("never skips a retry for overlap, nor a run that waited already for a full queue", function()
+    for _, overlap in ipairs {"forbid", "replace", "enqueue"} do
+      assert.equal("wait", (decide(overlap, {attempt = 1, active = 1, blocked = "job", queued = 9})))
+    end
+    assert.equal("wait", (decide("enqueue", {active = 1, blocked = "job", queued = 2, waited = "x"})))
+    assert.same({"skip", "overlap: a run is still active, and 2 wait already"},
+      {decide("enqueue", {active = 1, blocked = "job", queued = 2})})
+  end)
+
+  it("lets a slot wait for a limit, but under forbid not behind another", function()
+    assert.same({"wait", "limit db is reached"}, {decide("forbid", {blocked = "limit"})})
+    assert.same({"wait", "as many runs as settings.max_active allows are active"}, {decide("allow", {blocked = "total"})})
+    assert.same({"skip", "overlap: an earlier run still waits"}, {decide("forbid", {queued = 1})})
+    assert.equal("run", (decide("forbid", {queued = 1, waited = "limit db is reached"})))
+  end)
+
+  it("waits for upstreams that may still do, and skips after one that never will", function()
+    assert.same({"wait", "after: u is not over"}, {decide("allow", {upstream = {job = "u", state = "pending"}})})
+    assert.same({"wait", "after: u has not run yet"}, {decide("allow", {upstream = {job = "u", state = "never"}})})
+    assert.same({"skip", "after: u failed"}, {decide("allow", {upstream = {job = "u", state = "failed"}})})
+  end)
+
+  it("drops scheduled slots while somebody ordered so, and no others", function()
+    local orders = {suspended = {a = {reason = "broken", by = "me", ["until"] = 4102444800}}}
+    assert.same({"skip", "suspended by me until 2100-01-01T00:00:00Z: broken"}, {decide("allow", {}, orders)})
+    assert.equal("skip", (decide("allow", {trigger = "catch-up"}, {paused = {}})))
+    assert.equal("run", (decide("allow", {trigger = "manual"}, orders)))
+    assert.equal("run", (decide("allow", {trigger = "retry", attempt = 1}, orders)))
+    assert.equal("run", (decide("allow", {}, {suspended = {b = {}}})))
+    assert.equal("run", (decide("allow", {}, {paused = {["until"] = 1}})))
+  end)
+end)
+
+describe("the runner", function()
+  it("keeps a hook's answer while the run waits for its delay", function()
+    local runner, seen, _, hooks = fake()
+    hooks.answers = {{verdict = "run", delay = 30, args = {"x"}, env = {A = "1"}}}
+    runner:on_slot(run())
+    local how = seen.waits[1]
+    assert.equal("before_run: delay", how.why)
+    assert.is_true(how.not_before >= clock.now() + 29)
+    hooks.answers = {{verdict = "skip", reason = "asked twice"}}
+    runner:on_slot(run {waited = how.why, data = how.data})
+    assert.matches('"args":%["x"%]', seen.started[1])
+    assert.matches('"name":"A","value":"1"', seen.started[1])
+    runner:on_slot(run {id = 2, attempt = 1, data = how.data}) -- the next attempt is asked for again
+    assert.equal("before_run: asked twice", seen.skipped[2])
+  end)
+
+  it("skips what cannot wait because too many do", function()
+    local runner, seen, job = fake()
+    job.overlap, seen.full = "enqueue", true
+    runner:on_slot(run {active = 1, blocked = "job"})
+    assert.equal("too many runs wait", seen.skipped[1])
+    assert.equal("skipped", seen.alerts[1].kind)
+  end)
+
+  it("replaces", function()
+    local runner, seen, job = fake()
+    job.overlap = "replace"
+    runner:on_slot(run {active = 1, blocked = "job"})
+    assert.equal(1, seen.replaces)
+  end)
+
+  it("alerts nobody of a slot that was ordered to be dropped", function()
+    local runner, seen = fake()
+    runner.paused = {reason = "maintenance"}
+    runner:on_slot(run())
+    assert.equal("paused: maintenance", seen.skipped[1])
+    assert.same({}, seen.alerts)
+    assert.same({1}, seen.reported)
+  end)
+
+  it("runs what somebody asks for with the arguments given", function()
+    local runner, seen = fake()
+    assert.is_true(runner:trigger("a", {id = "r1", args = {"one"}, by = "me"}))
+    assert.same({"a", "r1"}, {seen.asked[1], seen.asked[2].request})
+    runner:on_slot(run {trigger = "manual", data = seen.asked[2].data})
+    assert.matches('"args":%["one"%]', seen.started[1])
+    runner:trigger("a", {id = "r2"})
+    assert.is_nil(seen.asked[2].data)
+  end)
+
+  it("tells of an attempt that is tried again by its own hook, and alerts the last one only", function()
+    local runner, seen = fake()
+    runner:on_outcome(run {outcome = "failed", retry_at = 1795507300})
+    assert.same({"on_attempt_failed", "attempt_failed", 1795507300},
+      {seen.hooks[1][1], seen.hooks[1][2].kind, seen.hooks[1][2].retry_at})
+    assert.same({}, seen.alerts)
+    runner:on_outcome(run {id = 2, outcome = "failed", attempt = 2, message = "boom"})
+    assert.equal("on_failed", seen.hooks[2][1])
+    assert.equal("boom; all 3 attempts failed", seen.alerts[1].message)
+    assert.same({1, 2}, seen.reported)
+  end)
+
+  it("tells of a recovery, by hook and alert", function()
+    local runner, seen = fake()
+    runner:on_outcome(run {outcome = "succeeded", recovered = true})
+    assert.same({"on_succeeded", "on_recovered"}, {seen.hooks[1][1], seen.hooks[2][1]})
+    assert.equal("recovered", seen.alerts[1].kind)
+    assert.same({1}, seen.reported)
+  end)
+
+  it("alerts nobody of a run that was replaced", function()
+    local runner, seen = fake()
+    runner:on_outcome(run {outcome = "deleted", replaced = true})
+    assert.equal("on_failed", seen.hooks[1][1])
+    assert.same({}, seen.alerts)
+  end)
+
+  it("reports a run also when telling of it breaks", function()
+    local runner, seen, _, hooks = fake()
+    function hooks.fire() error "broken" end
+    runner:on_outcome(run {outcome = "failed"})
+    assert.equal("internal_error", seen.alerts[1].kind)
+    assert.matches("broken", seen.alerts[1].message)
+    assert.same({1}, seen.reported)
+  end)
+
+  it("tells a container of the last success that the registry knows", function()
+    local runner, seen = fake()
+    runner:on_slot(run {last_success = 1795507200})
+    assert.matches('KUBE_SCHEDULER_LAST_SUCCESS","value":"2026%-11%-24T08:00:00Z"', seen.started[1])
   end)
 end)
 

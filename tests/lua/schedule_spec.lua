@@ -1,6 +1,7 @@
 -- Mistakes in schedule.yml and templates, each at its place; and what good ones become.
 local json = require "json"
 local problems = require "problems"
+local rules = require "rules"
 local schedule = require "schedule"
 local sys = require "sys"
 local template = require "template"
@@ -134,6 +135,58 @@ list: [1]
   end)
 end)
 
+describe("the rules of a job's runs", function()
+  local function errors_of(jobs) return table.concat(select(2, load(SETTINGS .. jobs)), "\n") end
+  local function job(more, name) return ("%s: {cron: '@daily', template: pod.yml%s}\n"):format(name or "a", more) end
+
+  it("have defaults, and may come from settings.defaults", function()
+    local plan = load("settings: {cron_dialect: standard, limits: {db: 3}, defaults: {overlap: enqueue, limit: db, retries: {max: 2}}}\n" ..
+      job "" .. job(", overlap: allow, retries: {max: 1, backoff: 1.5, on: [lost]}", "b"))
+    local a, b = plan.jobs[1], plan.jobs[2]
+    assert.same({"enqueue", "db", 10, 0, "hold"}, {a.overlap, a.limit, a.queue, a.priority, a.on_lost})
+    assert.same({max = 2, delay = 30, backoff = 2, max_delay = 3600, on = {"failed", "start_failed", "timeout", "evicted"}}, a.retries)
+    assert.same({"lost"}, b.retries.on)
+    assert.equal(1.5, b.retries.backoff)
+    assert.same({1, 0}, {rules.max_active(a), rules.max_active(b)})
+  end)
+
+  it("are refused with their place", function()
+    for jobs, expected in pairs {
+      [job ", limit: db"] = "schedule.yml:2:47: error: there is no limit 'db'",
+      [job ", max_active: 0"] = ":2:52: error: 'a.max_active': a whole number from 1 on",
+      [job ", priority: 1.5"] = "'a.priority': a whole number",
+      [job ", retries: {delay: 3}"] = "'a.retries.max' is missing",
+      [job ", retries: {max: 100}"] = "'a.retries.max': at most 99",
+      [job ", retries: {max: 1, backoff: 0.5}"] = "'a.retries.backoff': a number from 1",
+      [job ", retries: {max: 1, on: [succeded]}"] = "'a.retries.on': one of failed",
+      [job ", after: 5"] = "'a.after': a job, a list of jobs or {jobs, on}",
+      [job ", after: {jobs: b, on: never}"] = "'a.after.on': one of success, failure, any",
+      [job ", after: bb" .. job("", "bbb")] = "2:47: error: job 'a' comes after 'bb', which is not there %(did you mean 'bbb'%?%)",
+    } do
+      assert.matches(expected, errors_of(jobs))
+    end
+  end)
+
+  it("refuse jobs that wait for each other, and those after them, with the whole cycle", function()
+    local plan, lines = load(SETTINGS .. job ", after: b" .. job(", after: [c]", "b") .. job(", after: {jobs: a}", "c") ..
+      job(", after: a", "d") .. job("", "e"))
+    local all = table.concat(lines, "\n")
+    local prefix = dir:gsub("%p", "%%%0") .. "/schedule.yml:"
+    assert.matches("schedule.yml:2:47: error: job 'a' waits for itself: a %(" .. prefix .. "2:47%), which comes after b %(" .. prefix ..
+      "3:47%), which comes after c %(" .. prefix .. "4:47%), which comes after a", all)
+    assert.matches("schedule.yml:5:47: error: job 'd' comes after 'a', which has a mistake", all)
+    assert.same({"e", 1}, {plan.jobs[1].name, #plan.jobs})
+    assert.matches("error: job 'a' waits for itself: a", errors_of(job ", after: a"))
+  end)
+
+  it("make jitter part of what defines the slots, and of a Job's backoffLimit nothing", function()
+    assert.not_equal(load(SETTINGS .. job "").jobs[1].fingerprint, load(SETTINGS .. job ", jitter: 5m").jobs[1].fingerprint)
+    local manifest = {kind = "Job", spec = {backoffLimit = 6, template = {spec = {containers = json.array {{name = "c"}}}}}}
+    assert.equal(0, template.prepare(manifest, {namespace = "ns", retries = {max = 1}}).spec.backoffLimit)
+    assert.equal(6, template.prepare(manifest, {namespace = "ns"}).spec.backoffLimit)
+  end)
+end)
+
 describe("a template", function()
   local function read(content, name)
     write(name or "t.yml", content)
@@ -201,10 +254,15 @@ describe("durations", function()
 end)
 
 describe("SCHEDULE.md", function()
-  it("has a sample without a mistake, and every key", function()
+  it("has samples without a mistake, and every key", function()
     local reference = sys.read "lua/SCHEDULE.md"
-    local _, lines = load(reference:match "```yaml\n(.-)```")
-    assert.same({}, lines)
+    local count = 0
+    for sample in reference:gmatch "```yaml\n(.-)```" do
+      count = count + 1
+      local _, lines = load(sample)
+      assert.same({}, lines)
+    end
+    assert.equal(4, count)
     for _, key in ipairs(schedule.keys()) do assert.matches("`" .. key .. "`", reference, 1, false) end
   end)
 end)
