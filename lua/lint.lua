@@ -1,7 +1,6 @@
 -- What is allowed in a schedule but may not be meant: the warnings of `check`, each at its job's cron.
 -- lint.add(plan, {now=, peak=}): plan is of schedule.load and gets the warnings among its problems; peak is how many
 -- jobs in one second are too many, by default 10 that are more than half of all.
-local clock = require "clock"
 local explain = require "explain"
 local preview = require "preview"
 local when = require "when"
@@ -93,7 +92,8 @@ local function peak(jobs, now, wanted, problems)
   local many = wanted and #together >= wanted or not wanted and #together >= PEAK_JOBS and #together * 2 > #jobs
   if many then
     problems:warning(together[1].cron_place, "%d of %d jobs start in the same second, next at %s: %s; spread them " ..
-      "with H in place of the minute, as in H 3 * * *", #together, #jobs, clock.format(second), some_names(together))
+      "with H in place of the minute, as in H 3 * * *", #together, #jobs, when.format(second, "UTC"),
+      some_names(together))
   end
 end
 

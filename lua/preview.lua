@@ -9,7 +9,6 @@
 --   preview.table(out, subject, slots, zone, now) -> text; out: of terminal.lua
 --   preview.ending(subject, zone) -> why there is no further slot
 local cli = require "cli"
-local clock = require "clock"
 local cron = require "cron"
 local json = require "json"
 local problems = require "problems"
@@ -139,7 +138,8 @@ function preview.record(subject, slot, zone)
   local note = effect and notes[effect]
   if wall then note = note:format(wall_text(wall, preview.wall(slot, subject.schedule:zone()):match "^[^T]+")) end
   return {
-    slot = slot, time = when.format(slot, zone), utc = clock.format(slot), effect = effect, wall = wall, note = note,
+    slot = slot, time = when.format(slot, zone), utc = when.format(slot, "UTC"),
+    effect = effect, wall = wall, note = note,
   }
 end
 

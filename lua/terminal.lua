@@ -45,7 +45,7 @@ end
 
 -- How many columns a text takes.
 function terminal.columns(value)
-  if not utf8.len(value) then return #value end
+  if not value:find "[\x80-\xFF]" or not utf8.len(value) then return #value end
   local width = 0
   for _, code in utf8.codes(value) do
     width = width + (within(empty, code) and 0 or within(wide, code) and 2 or 1)

@@ -5,6 +5,8 @@ local text = require "text"
 
 local when = {}
 
+local FIRST, LAST = -62135596800, 253402300799 -- the years 1 to 9999, in which the cron engine has slots
+
 -- The instant of a wall time given as if it were UTC: of two passes the first; a time in a gap as the clock before
 -- the gap would have shown it, so that the midnight that does not exist is the day's first instant.
 local function at_wall(wall, zone)
@@ -39,6 +41,7 @@ function when.parse(value, now, zone)
   if not known then return nil, message end
   if value == "now" then return now end
   local t = relative(value, now) or local_time(value, zone) or clock.parse(value)
+  if t and (t < FIRST or t > LAST) then return nil, ("'%s' is not in the years 1 to 9999"):format(value) end
   if t then return t end
   return nil, ("'%s' is not a time: write 2026-11-24T08:00:00Z, 2026-11-24, now, +2h or -1d"):format(value)
 end
@@ -53,7 +56,7 @@ end
 -- were agreed on, cannot be written in RFC 3339: such an instant is written in UTC.
 function when.format(t, zone)
   local civil = cron.civil(t, zone)
-  if civil.offset % 60 ~= 0 then return clock.format(t) end
+  if civil.offset % 60 ~= 0 then return when.format(t, "UTC") end
   return ("%04d-%02d-%02dT%02d:%02d:%02d%s"):format(civil.year, civil.month, civil.day, civil.hour, civil.minute,
     civil.second, offset_text(civil))
 end

@@ -24,7 +24,7 @@ local function fail(exit_code, message)
 end
 
 local count = options.count or 5
-if count < 1 or count > 1000000 then return fail(2, "--count is a number from 1 to 1000000") end
+if count < 1 or count > 100000 then return fail(2, "--count is a number from 1 to 100000") end
 local now = clock.now()
 local subject, zone, from = preview.asked(options, now)
 if not subject then return fail(2, zone) end

@@ -38,6 +38,9 @@ describe("when.parse", function()
       assert.is_nil(t)
       assert.matches("write 2026%-11%-24T08:00:00Z, 2026%-11%-24, now, %+2h or %-1d", message)
     end
+    for _, far in ipairs {"-999999d", "+99999999d", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"} do
+      assert.matches("is not in the years 1 to 9999", select(2, when.parse(far, NOW)))
+    end
     assert.matches("New_York", select(2, when.parse("now", NOW, "America/New_Yrok")))
   end)
 end)
@@ -52,6 +55,7 @@ describe("when", function()
   end)
 
   it("writes in UTC what RFC 3339 cannot say: New York was 4:56:02 behind", function()
+    assert.equal("0099-01-01T00:00:00Z", when.format(clock.parse "0099-01-01T00:00:00Z", "America/New_York"))
     assert.equal("1880-01-01T00:00:00Z", when.format(clock.parse "1880-01-01T00:00:00Z", "America/New_York"))
   end)
 
