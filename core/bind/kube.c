@@ -125,13 +125,14 @@ static enum kube_lane lane_field(lua_State *L, int table) {
     return lanes[luaL_checkoption(L, lua_gettop(L), "other", names)];
 }
 
-static int64_t timeout_field(lua_State *L, int table) {
-    lua_getfield(L, table, "timeout");
+/* Nanoseconds; 0: the field is not there. */
+static int64_t seconds_field(lua_State *L, int table, const char *name) {
+    lua_getfield(L, table, name);
     if (lua_isnil(L, -1))
         return 0;
     lua_Number seconds = luaL_checknumber(L, lua_gettop(L));
     if (!(seconds >= 0.001 && seconds < 1e9))
-        luaL_error(L, "kube: timeout must be from 0.001 to 1e9 seconds");
+        luaL_error(L, "kube: %s must be from 0.001 to 1e9 seconds", name);
     return (int64_t)(seconds * (lua_Number)NS_PER_S);
 }
 
@@ -147,7 +148,8 @@ static void read_request(lua_State *L, struct kube_request *request) {
         return;
     luaL_checktype(L, 4, LUA_TTABLE);
     request->lane = lane_field(L, 4);
-    request->timeout_ns = timeout_field(L, 4);
+    request->timeout_ns = seconds_field(L, 4, "timeout");
+    request->not_after = seconds_field(L, 4, "not_after");
     request->content_type = text_field(L, 4, "content_type");
     (void)text_field(L, 4, "body");
     request->body = lua_tolstring(L, -1, &request->body_len);

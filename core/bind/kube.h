@@ -4,9 +4,10 @@
  *   client:namespace(), client:server()   of the configuration
  *   client:skew()                         seconds that the server's clock is ahead of ours
  *   client.escape(text)                   percent-encoded, for a query or a path segment
- *   client:request(method, path [, {body=, content_type=, lane=, timeout=}])
+ *   client:request(method, path [, {body=, content_type=, lane=, timeout=, not_after=}])
  *       -> {status=, body=, reason=, message=}   yields. Always a table; status 0: no answer, see message
  *       lane: "lease", "create", "delete", "other" (the default). timeout: seconds, fractions are fine, 60
+ *       not_after: by clock.boottime(); from then on it is neither sent nor waited for
  * What calls back (client:watch, :follow): bind/kube_stream.h. Calls on objects (client:get, :create, :list,
  * …) are Lua: lua/kube/calls.lua. */
 #ifndef KS_BIND_KUBE_H

@@ -167,18 +167,17 @@ static void happened(void *ctx, enum watch_event event, struct kube_object *obje
 
 static int l_watch(lua_State *L) {
     struct kube_client *client = kube_check_client(L, 1);
-    enum kube_kind kind = (enum kube_kind)luaL_checkoption(L, 2, NULL, kind_names);
-    const char *namespace_ = luaL_optstring(L, 3, NULL), *selector = NULL;
+    struct watch_options options = {.kind = (enum kube_kind)luaL_checkoption(L, 2, NULL, kind_names),
+                                    .namespace_ = luaL_optstring(L, 3, NULL)};
     lua_settop(L, 5);
     if (!lua_isnil(L, 4)) {
         luaL_checktype(L, 4, LUA_TTABLE);
         lua_getfield(L, 4, "selector");
-        selector = luaL_optstring(L, -1, NULL);
+        options.label_selector = luaL_optstring(L, -1, NULL);
     }
     struct stream *stream = open_stream(L, watch_type, 5);
     struct err err = {0};
-    if (!watch_start(client, host_of(L)->log, kind, namespace_, selector, happened, stream, &stream->watch,
-                     &err))
+    if (!watch_start(client, host_of(L)->log, &options, happened, stream, &stream->watch, &err))
         return 1;
     close_stream(stream);
     return luaL_error(L, "kube: %s", err.message);

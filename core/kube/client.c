@@ -206,6 +206,17 @@ static int make_headers(const struct kube_call *call, struct headers *headers) {
     return 0;
 }
 
+/* INT64_MAX: without an end. */
+static int64_t time_left(const struct kube_call *call) {
+    int64_t not_after = call->request.not_after;
+    return not_after ? not_after - clock_boottime(loop_clock(call->client->loop)) : INT64_MAX;
+}
+
+static int64_t timeout_of(const struct kube_call *call) {
+    int64_t timeout = call->request.timeout_ns, left = time_left(call);
+    return left != INT64_MAX && (!timeout || left < timeout) ? left : timeout;
+}
+
 static int start_fetch(struct kube_call *call, const char *url, const struct headers *headers,
                        struct err *err) {
     struct kube_client *client = call->client;
@@ -221,7 +232,7 @@ static int start_fetch(struct kube_call *call, const char *url, const struct hea
                                         .password = client->config->password,
                                         .proxy = client->config->proxy_url,
                                         .tls = &tls,
-                                        .timeout_ns = request->timeout_ns,
+                                        .timeout_ns = timeout_of(call),
                                         .silence_ns = request->silence_ns,
                                         .data = request->data ? streamed : NULL,
                                         .done = fetched,
@@ -262,6 +273,14 @@ static struct kube_call *next_call(struct kube_client *client) {
     return NULL;
 }
 
+static const char *why_dropped(const struct kube_call *call) {
+    if (time_left(call) <= 0)
+        return "its time was over before it could be sent";
+    if (call->request.wanted && !call->request.wanted(call->request.ctx))
+        return "it was not wanted any more";
+    return NULL;
+}
+
 /* Sends what may go. One call at most is answered in a turn, as the last thing: see answer. */
 static void look(void *ctx) {
     struct kube_client *client = ctx;
@@ -272,11 +291,11 @@ static void look(void *ctx) {
         if (state == CREDENTIALS_WAIT)
             return;
         detach(call);
-        bool wanted = !call->request.wanted || call->request.wanted(call->request.ctx);
-        if (!state && wanted && !submit(call, &err))
+        const char *dropped = why_dropped(call);
+        if (!state && !dropped && !submit(call, &err))
             continue;
         look_soon(client);
-        answer_unsent(call, wanted ? err.message : "it was not wanted any more");
+        answer_unsent(call, dropped ? dropped : err.message);
         return;
     }
 }

@@ -59,6 +59,9 @@ struct kube_request {
     /* Asked right before the request leaves the queue; false: dropped, answered with status 0 and sent false.
      * NULL: always. This is the lease's fence. */
     bool (*wanted)(void *ctx);
+    /* CLOCK_BOOTTIME in ns, 0: none. From then on the request is not sent, whether it waits in our queue or
+     * for a connection, nor is an answer awaited: status 0. It is how a lease is never written late. */
+    int64_t not_after;
     kube_reply_cb done;
     void *ctx;
     /* For a body that streams (watch, log): each piece as it comes, of a 2xx answer; done still ends it.

@@ -77,8 +77,10 @@ static int start_feeds(struct kube_executor *executor, enum kube_kind kind, stru
         struct feed *feed = &executor->feeds[i];
         if (feed->kind != kind)
             continue;
-        int code = watch_start(executor->client, executor->log, kind, feed->namespace_, executor->selector,
-                               feed_event, feed, &feed->watch, err);
+        struct watch_options options = {
+            .kind = kind, .namespace_ = feed->namespace_, .label_selector = executor->selector};
+        int code =
+            watch_start(executor->client, executor->log, &options, feed_event, feed, &feed->watch, err);
         if (code)
             return code;
     }

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 500, GONE = 410 /* HTTP's word for it */ };
+enum { PAGE = 500, TOO_MANY_REQUESTS = 429 };
 #define LIST_NS (60 * NS_PER_S)    /* a page of a list */
-#define SILENCE_NS (90 * NS_PER_S) /* bookmarks come about once a minute */
+#define SILENCE_NS (90 * NS_PER_S) /* unless the options say otherwise */
 #define TELL_NS (60 * NS_PER_S)    /* between two complaints in the log */
 #define STEADY_NS (10 * NS_PER_S)  /* a watch that lasted so long was a good one */
 
@@ -25,6 +25,7 @@ struct watch {
     struct loop *loop;
     struct log *log;
     enum kube_kind kind;
+    int64_t silence_ns;
     char *base; /* the collection's path and selector, up to where options follow */
     watch_cb cb;
     void *ctx;
@@ -35,7 +36,7 @@ struct watch {
     char *version;                /* the watch goes on from here; NULL: list first */
     char *page;                   /* where the list goes on; NULL: at its beginning */
     bool listing;                 /* what call does; else it watches */
-    bool gone;                    /* the server has forgotten our version */
+    bool refused;                 /* the server does not let us go on from our version */
     struct err problem;           /* what an ERROR event said */
     int64_t asked_at, told_at;    /* monotonic ns; told_at 0: nothing yet */
     int failures;                 /* in a row */
@@ -66,7 +67,7 @@ static void take_listed(void *ctx, struct object_event *event) {
 static void take_watched(void *ctx, struct object_event *event) {
     struct watch *watch = ctx;
     if (!strcmp(event->type, "ERROR")) {
-        watch->gone = event->code == GONE;
+        watch->refused = true;
         (void)err_set(&watch->problem, ERR_IO, "%s", event->message);
         object_reader_stop(watch->reader);
         return;
@@ -117,11 +118,11 @@ static void complain(struct watch *watch, const char *why) {
               collections[watch->kind].kind, "error", why, NULL);
 }
 
-/* One failure is an ordinary restart on the other side, and so is a version that was forgotten. */
+/* One failure is an ordinary restart on the other side, or a version that it has forgotten. */
 static void try_again(struct watch *watch, const char *why) {
     drop_call(watch);
     set_text(&watch->page, NULL);
-    if (watch->gone)
+    if (watch->refused)
         set_text(&watch->version, NULL);
     if (++watch->failures > 1)
         complain(watch, why);
@@ -165,7 +166,7 @@ static void done(void *ctx, const struct kube_reply *reply) {
     watch->call = NULL;
     watch->busy = true;
     if (reply->status != 200) {
-        watch->gone = reply->status == GONE;
+        watch->refused = reply->status && reply->status != TOO_MANY_REQUESTS;
         try_again(watch, reply->message);
     } else if (!watch->listing)
         watch_ended(watch);
@@ -212,7 +213,7 @@ static int send_request(struct watch *watch, const char *path, struct err *err) 
                                    .method = "GET",
                                    .path = path,
                                    .timeout_ns = listing ? LIST_NS : 0,
-                                   .silence_ns = listing ? 0 : SILENCE_NS,
+                                   .silence_ns = listing ? 0 : watch->silence_ns,
                                    .data = data,
                                    .done = done,
                                    .ctx = watch};
@@ -226,7 +227,7 @@ static void ask(void *ctx) {
     struct buf path = {0};
     struct err err = {.message = "out of memory"};
     watch->busy = true;
-    watch->gone = false;
+    watch->refused = false;
     watch->asked_at = now(watch);
     if (!watch->version && !watch->page)
         emit(watch, WATCH_RELIST, NULL);
@@ -237,19 +238,20 @@ static void ask(void *ctx) {
     leave(watch);
 }
 
-static int put_base(struct buf *path, enum kube_kind kind, const char *namespace_, const char *selector) {
-    int rc = buf_puts(path, collections[kind].group);
-    if (!rc && namespace_)
-        rc = buf_puts(path, "namespaces/") || kube_escape(path, namespace_) || buf_puts(path, "/");
+static int put_base(struct buf *path, const struct watch_options *options) {
+    int rc = buf_puts(path, collections[options->kind].group);
+    if (!rc && options->namespace_)
+        rc = buf_puts(path, "namespaces/") || kube_escape(path, options->namespace_) || buf_puts(path, "/");
     if (!rc)
-        rc = buf_printf(path, "%s?", collections[kind].plural);
-    if (!rc && selector)
-        rc = buf_puts(path, "labelSelector=") || kube_escape(path, selector) || buf_puts(path, "&");
+        rc = buf_printf(path, "%s?", collections[options->kind].plural);
+    if (!rc && options->label_selector)
+        rc = buf_puts(path, "labelSelector=") || kube_escape(path, options->label_selector) ||
+             buf_puts(path, "&");
     return rc;
 }
 
-int watch_start(struct kube_client *client, struct log *log, enum kube_kind kind, const char *namespace_,
-                const char *label_selector, watch_cb cb, void *ctx, struct watch **out, struct err *err) {
+int watch_start(struct kube_client *client, struct log *log, const struct watch_options *options, watch_cb cb,
+                void *ctx, struct watch **out, struct err *err) {
     struct buf base = {0};
     struct watch *watch = calloc(1, sizeof *watch);
     if (!watch)
@@ -257,11 +259,12 @@ int watch_start(struct kube_client *client, struct log *log, enum kube_kind kind
     *watch = (struct watch){.client = client,
                             .loop = kube_client_loop(client),
                             .log = log,
-                            .kind = kind,
+                            .kind = options->kind,
+                            .silence_ns = options->silence_ns ? options->silence_ns : SILENCE_NS,
                             .cb = cb,
                             .ctx = ctx,
                             .backoff = {.first_ns = NS_PER_S / 4, .most_ns = 30 * NS_PER_S}};
-    if (put_base(&base, kind, namespace_, label_selector) || !(watch->base = buf_take(&base)) ||
+    if (put_base(&base, options) || !(watch->base = buf_take(&base)) ||
         timer_new(watch->loop, ask, watch, &watch->timer, NULL)) {
         buf_free(&base);
         destroy(watch);

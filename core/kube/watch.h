@@ -1,5 +1,7 @@
-/* One list-and-watch of a kind: pages, bookmarks, resumption by resourceVersion, 410 relists, a silent server
- * given up on after 90 s, back-off between tries. It never ends by itself. Callbacks on the loop's thread. */
+/* One list-and-watch of a kind: pages, bookmarks, back-off between tries. A connection that breaks, a server
+ * that falls silent, ends the watch or is too busy (429) is asked to go on from the last resourceVersion; one
+ * that refuses the watch in any other way (410, 403, 500, an ERROR event) is asked for the list again. It
+ * never ends by itself. Callbacks on the loop's thread. */
 #ifndef KS_KUBE_WATCH_H
 #define KS_KUBE_WATCH_H
 
@@ -18,11 +20,18 @@ typedef void (*watch_cb)(void *ctx, enum watch_event event, struct kube_object *
 
 struct watch;
 
-/* namespace_ NULL: all; label_selector NULL: any. A list without resourceVersion is a quorum read, 500
- * objects a page. Two failures in a row are logged, once a minute at most. client outlives the watch; cb may
- * free it. */
-int watch_start(struct kube_client *client, struct log *log, enum kube_kind kind, const char *namespace_,
-                const char *label_selector, watch_cb cb, void *ctx, struct watch **out, struct err *err);
+struct watch_options {
+    enum kube_kind kind;
+    const char *namespace_;     /* NULL: all */
+    const char *label_selector; /* NULL: any */
+    int64_t silence_ns;         /* without a byte: the server does not live; 0: 90 s, for bookmarks come about
+                                   once a minute */
+};
+
+/* Copies the options. A list without resourceVersion is a quorum read, 500 objects a page. Two failures in a
+ * row are logged, once a minute at most. client outlives the watch; cb may free it. */
+int watch_start(struct kube_client *client, struct log *log, const struct watch_options *options, watch_cb cb,
+                void *ctx, struct watch **out, struct err *err);
 void watch_free(struct watch *watch);
 
 #endif

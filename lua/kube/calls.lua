@@ -50,13 +50,15 @@ function calls:create(object)
   return call(self, "POST", collection(self, object.kind, namespace), {body = json.encode(object), lane = "create"})
 end
 
--- Refused with 409 when object.metadata.resourceVersion is not the newest. options: {lane=, timeout=}, as of request.
+-- Refused with 409 when object.metadata.resourceVersion is not the newest. options: {lane=, timeout=,
+-- not_after=}, as of request.
 function calls:replace(object, options)
   local meta = object.metadata
   return call(self, "PUT", path_of(self, object.kind, meta.namespace, meta.name), {
     body = json.encode(object),
     lane = options and options.lane,
     timeout = options and options.timeout,
+    not_after = options and options.not_after,
   })
 end
 

@@ -116,6 +116,24 @@ static void a_stalled_answer_times_out(void **state) {
     assert_true(seen.reply.sent);
 }
 
+static void past_its_time_it_is_not_sent(void **state) {
+    (void)state;
+    struct kube_request request = create();
+    request.not_after = clock_boottime(&clock_system) - 1;
+    struct seen seen = call(request);
+    assert_int_equal(seen.status, 0);
+    assert_false(seen.reply.sent);
+    assert_int_equal(fixture_count(&fixture, "requests", "\"method\": \"POST\""), 0);
+}
+
+static void nor_is_its_answer_awaited(void **state) {
+    (void)state;
+    fixture_fault(&fixture, "{\"action\":\"stall\"}");
+    struct kube_request request = create();
+    request.not_after = clock_boottime(&clock_system) + 200 * NS_PER_MS;
+    assert_int_equal(call(request).status, 0);
+}
+
 static void no_server_is_not_sent(void **state) {
     (void)state;
     (void)close(fixture.server_stdin);
@@ -468,6 +486,8 @@ int main(void) {
         CASE(answers_and_their_reasons),
         CASE(every_broken_answer_is_status_0_and_sent),
         CASE(a_stalled_answer_times_out),
+        CASE(past_its_time_it_is_not_sent),
+        CASE(nor_is_its_answer_awaited),
         CASE(no_server_is_not_sent),
         CASE(the_token_goes_along_and_the_client_says_who_it_is),
         CASE(at_most_100_fly_and_creates_go_first),

@@ -176,21 +176,18 @@ struct watch {
 static struct watch watches[4];
 static size_t watch_count;
 
-int __wrap_watch_start(struct kube_client *client, struct log *log, enum kube_kind kind,
-                       const char *namespace_, const char *label_selector, watch_cb cb, void *ctx,
-                       struct watch **out, struct err *err);
+int __wrap_watch_start(struct kube_client *client, struct log *log, const struct watch_options *options,
+                       watch_cb cb, void *ctx, struct watch **out, struct err *err);
 void __wrap_watch_free(struct watch *watch);
 
-int __wrap_watch_start(struct kube_client *client, struct log *log, enum kube_kind kind,
-                       const char *namespace_, const char *label_selector, watch_cb cb, void *ctx,
-                       struct watch **out, struct err *err) {
+int __wrap_watch_start(struct kube_client *client, struct log *log, const struct watch_options *options,
+                       watch_cb cb, void *ctx, struct watch **out, struct err *err) {
     (void)client;
     (void)log;
-    (void)namespace_;
     (void)err;
     *out = &watches[watch_count++];
-    **out = (struct watch){.kind = kind, .cb = cb, .ctx = ctx, .open = true};
-    (void)snprintf((*out)->selector, sizeof(*out)->selector, "%s", label_selector);
+    **out = (struct watch){.kind = options->kind, .cb = cb, .ctx = ctx, .open = true};
+    (void)snprintf((*out)->selector, sizeof(*out)->selector, "%s", options->label_selector);
     return 0;
 }
 void __wrap_watch_free(struct watch *watch) {
@@ -692,6 +689,27 @@ static void deleted_while_the_watch_was_away(void **state) {
     output_ends(0);
     pass(0);
     expect("finished a deleted -1 Deleted");
+}
+
+static void events_that_come_twice_or_late_change_nothing(void **state) {
+    (void)state;
+    begin_running();
+    for (int i = 0; i < 2; i++) {
+        tell(KUBE_POD, WATCH_OBJECT, POD("a", RUNNING));
+        tell(KUBE_POD, WATCH_OBJECT, POD("a", PENDING));
+    }
+    assert_int_equal(log_count, 1);
+    tell(KUBE_POD, WATCH_OBJECT, POD("a", FAILED("3")));
+    tell(KUBE_POD, WATCH_OBJECT, POD("a", RUNNING));
+    tell(KUBE_POD, WATCH_OBJECT, POD("a", FAILED("3")));
+    output_ends(0);
+    pass(0);
+    expect("finished a failed 3 Error");
+    tell(KUBE_POD, WATCH_DELETED, POD("a", FAILED("3")));
+    tell(KUBE_POD, WATCH_OBJECT, POD("a", RUNNING));
+    pass(60);
+    expect("");
+    assert_int_equal(open_calls(), 0);
 }
 
 static void deleted_by_somebody(void **state) {
@@ -1240,6 +1258,7 @@ int main(void) {
         TEST(a_look_that_stays_unanswered_ends),
         TEST(a_relist_during_the_create_does_not_end_it),
         TEST(deleted_while_the_watch_was_away),
+        TEST(events_that_come_twice_or_late_change_nothing),
         TEST(deleted_by_somebody),
         TEST(a_deleted_pod_that_stays_is_lost),
         TEST(output_is_awaited_for_ten_seconds),

@@ -4,6 +4,7 @@
 #include "kube/watch.h"
 
 static struct fixture fixture;
+static int64_t silence_ns; /* of the next watch; 0: as usual */
 
 /* What the callback saw, as text: "R" relist, "S" synced, "+name:phase" object, "-name" deleted. */
 static struct {
@@ -33,6 +34,7 @@ static void on_event(void *ctx, enum watch_event event, struct kube_object *obje
 static int set_up(void **state) {
     (void)state;
     memset(&seen, 0, sizeof seen);
+    silence_ns = 0;
     fixture_open(&fixture, NULL);
     return 0;
 }
@@ -47,8 +49,9 @@ static int tear_down(void **state) {
 
 static void start(void) {
     struct err err = {0};
-    assert_int_equal(watch_start(fixture.client, fixture.log, KUBE_POD, "default", "app=x", on_event, NULL,
-                                 &seen.watch, &err),
+    const struct watch_options options = {
+        .kind = KUBE_POD, .namespace_ = "default", .label_selector = "app=x", .silence_ns = silence_ns};
+    assert_int_equal(watch_start(fixture.client, fixture.log, &options, on_event, NULL, &seen.watch, &err),
                      0);
 }
 
@@ -183,6 +186,47 @@ static void forgotten_versions_relist(void **state) {
     }
 }
 
+#define CUT "{\"action\":\"close\",\"in_flight\":true,\"path\":\"watch=\"}"
+
+/* Whatever the server has against going on from our version, a list gets us out of it. */
+static void refused_watches_relist(void **state) {
+    (void)state;
+    static const char *const refusals[] = {
+        "{\"action\":\"answer\",\"path\":\"watch=\",\"status\":403,\"reason\":\"Forbidden\"}",
+        "{\"action\":\"answer\",\"path\":\"watch=\",\"status\":400,\"reason\":\"BadRequest\"}",
+        "{\"action\":\"answer\",\"path\":\"watch=\",\"status\":500}",
+        "{\"action\":\"answer\",\"path\":\"watch=\",\"status\":200,\"body\":\"{\\\"type\\\":\\\"ERROR\\\","
+        "\\\"object\\\":{\\\"kind\\\":\\\"Status\\\",\\\"code\\\":500,\\\"message\\\":\\\"etcd\\\"}}\"}"};
+    make("a");
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        fixture_fault(&fixture, refusals[i]);
+        start();
+        until("S R +a:Pending S ");
+        watch_free(seen.watch);
+        seen.watch = NULL;
+    }
+}
+
+static void a_busy_server_is_asked_again_for_the_watch(void **state) {
+    (void)state;
+    started_with_one_pod();
+    fixture_fault(&fixture, "{\"action\":\"answer\",\"path\":\"watch=\",\"status\":429}");
+    fixture_fault(&fixture, CUT);
+    make("b");
+    until("+b:Pending ");
+    assert_string_equal(seen.text.data, "+b:Pending ");
+}
+
+static void a_silent_watch_is_left(void **state) {
+    (void)state;
+    silence_ns = 2 * NS_PER_S;
+    started_with_one_pod();
+    fixture_fault(&fixture, "{\"action\":\"stall\",\"in_flight\":true,\"path\":\"watch=\"}");
+    make("b");
+    until("+b:Pending ");
+    assert_string_equal(seen.text.data, "+b:Pending ");
+}
+
 static void refused_lists_are_tried_again(void **state) {
     (void)state;
     make("a");
@@ -234,6 +278,9 @@ int main(void) {
         CASE(breaks_are_bridged),
         CASE(bookmarks_move_the_point_of_return),
         CASE(forgotten_versions_relist),
+        CASE(refused_watches_relist),
+        CASE(a_busy_server_is_asked_again_for_the_watch),
+        CASE(a_silent_watch_is_left),
         CASE(refused_lists_are_tried_again),
         CASE(a_list_cut_short_is_no_list),
         CASE(an_answer_that_is_no_list_is_tried_again),
