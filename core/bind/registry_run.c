@@ -136,25 +136,25 @@ void registry_push_run(lua_State *L, const struct run *run) {
  * it waits; with skipped= (why): to be told; with exists=true: there is an object, the data is for its retry.
  */
 void registry_push_open(lua_State *L, const struct run *run) {
+    const struct open_entry entry = registry_open_entry(run);
     lua_createtable(L, 0, 8);
-    set_string(L, "job", run_job_name(run));
-    set_integer(L, "slot", run->slot);
-    set_integer(L, "attempt", run->attempt);
-    set_string(L, "trigger", trigger_name(run->trigger));
-    set_string(L, "origin", run->origin);
-    set_string(L, "data", run->data);
-    if (run->state == RUN_WAITING) {
-        set_string(L, "waits", run->reason);
-        if (run->due != run->planned || run->attempt > 0)
-            set_integer(L, "not_before", run->due);
-    } else if (run->has_object) {
+    set_string(L, "job", entry.job);
+    set_integer(L, "slot", entry.slot);
+    set_integer(L, "attempt", entry.attempt);
+    set_string(L, "trigger", trigger_name(entry.trigger));
+    set_string(L, "origin", entry.origin);
+    set_string(L, "data", entry.data);
+    if (entry.state == OPEN_WAITING)
+        set_string(L, "waits", entry.reason);
+    if (entry.state == OPEN_SKIPPED)
+        set_string(L, "skipped", entry.reason);
+    if (entry.state == OPEN_EXISTS)
         set_flag(L, "exists", true);
-    } else if (run->state == RUN_SKIPPED) {
-        set_string(L, "skipped", run->reason);
-        if (run->missed > 0) {
-            set_integer(L, "missed", (int64_t)run->missed);
-            set_integer(L, "missed_from", run->missed_from);
-        }
+    if (entry.not_before)
+        set_integer(L, "not_before", entry.not_before);
+    if (entry.missed > 0) {
+        set_integer(L, "missed", (int64_t)entry.missed);
+        set_integer(L, "missed_from", entry.missed_from);
     }
 }
 

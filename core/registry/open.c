@@ -55,6 +55,29 @@ int64_t registry_watermark(struct registry *registry, void (*each)(void *ctx, co
     return registry->watermark;
 }
 
+struct open_entry registry_open_entry(const struct run *run) {
+    struct open_entry entry = {.job = run->job->name,
+                               .origin = run->origin,
+                               .slot = run->slot,
+                               .attempt = run->attempt,
+                               .trigger = run->trigger,
+                               .state = OPEN_UNDECIDED,
+                               .data = run->data,
+                               .missed = run->missed,
+                               .missed_from = run->missed_from};
+    if (run->state == RUN_WAITING)
+        entry.state = OPEN_WAITING;
+    else if (run->has_object)
+        entry.state = OPEN_EXISTS;
+    else if (run->state == RUN_SKIPPED)
+        entry.state = OPEN_SKIPPED;
+    if (entry.state == OPEN_WAITING || entry.state == OPEN_SKIPPED)
+        entry.reason = run->reason;
+    if (entry.state == OPEN_WAITING && (run->due != run->planned || run->attempt > 0))
+        entry.not_before = run->due;
+    return entry;
+}
+
 /* What an earlier daemon left. */
 
 static struct run *make(struct registry *registry, struct job *job, const struct open_entry *entry,
