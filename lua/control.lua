@@ -1,0 +1,172 @@
+-- What a command does in the daemon that leads. How it arrives: control/local.lua, control/kubernetes.lua. What is
+-- ordered is durable before it is answered, and holds again after a restart or failover.
+--   control:handle(request) -> answer     request: {command=, id=, by=, …}; answer: what the command prints, or
+--                                         {error=, code="refused"}. A request that comes again does nothing new.
+local Backfill = require "backfill"
+local clock = require "clock"
+local log = require "log"
+local read = require "control.read"
+local text = require "text"
+
+local Control = {}
+Control.__index = Control
+
+-- options: {runner=, registry=, lead=, state=, history=, jobs={job, …}, instance=, where=}
+function Control.new(options)
+  local self = setmetatable(options, Control)
+  self.backfill = Backfill.new {runner = self.runner, registry = self.registry, state = self.state,
+    history = self.history, job = function(name) return self:job(name) end}
+  return self
+end
+
+function Control:job(name)
+  for _, job in ipairs(self.jobs) do
+    if job.name == name then return job end
+  end
+end
+
+-- The job that a request names; or nil and what to write instead.
+function Control:wanted(name)
+  if type(name) ~= "string" or name == "" then return nil, "which job? name one" end
+  local job = self:job(name)
+  if job then return job end
+  local known = {}
+  for i, each in ipairs(self.jobs) do known[i] = each.name end
+  return nil, ("there is no job '%s'%s"):format(name, text.did_you_mean(name, known))
+end
+
+-- What was ordered earlier, once we lead and before the first slot is decided.
+function Control:restore()
+  self.runner.suspended = self.state:read "suspended"
+  self.runner.paused = self.state:read "paused".all
+  self.backfill:restore()
+end
+
+local commands = {}
+
+local function strings(list)
+  if list == nil then return true end
+  if type(list) ~= "table" then return false end
+  for _, each in ipairs(list) do
+    if type(each) ~= "string" then return false end
+  end
+  return true
+end
+
+function commands.trigger(self, request)
+  local job, problem = self:wanted(request.job)
+  if not job then return nil, problem end
+  if not strings(request.args) then return nil, "args: a list of strings expected" end
+  local done, message, code = self.runner:trigger(job.name,
+    {id = request.id, args = request.args, reason = request.reason, by = request.by})
+  if not done and code ~= "exists" then return nil, message end
+  return {job = job.name, id = request.id, again = not done}
+end
+
+-- An end that is still to come, or none.
+local function until_of(request, now)
+  local t = request["until"]
+  if t == nil then return nil end
+  if math.type(t) ~= "integer" then return nil, "until: unix seconds expected" end
+  if t <= now then
+    return nil, ("--until %s is past: it is %s now"):format(clock.format(t), clock.format(now))
+  end
+  return t
+end
+
+-- The table as it is with one entry changed; what has ended by itself goes.
+local function changed(orders, name, order, now)
+  local out = {}
+  for each, old in pairs(orders) do
+    if not old["until"] or old["until"] > now then out[each] = old end
+  end
+  out[name] = order
+  return out
+end
+
+function Control:write_suspended(suspended)
+  local done, message = self.state:write("suspended", suspended)
+  if not done then return nil, "nothing changed, the state could not be written: " .. message end
+  self.runner.suspended = suspended
+  return true
+end
+
+function Control:write_paused(paused)
+  local done, message = self.state:write("paused", {all = paused})
+  if not done then return nil, "nothing changed, the state could not be written: " .. message end
+  self.runner.paused = paused
+  return true
+end
+
+function commands.suspend(self, request)
+  local now = clock.now()
+  local till, problem = until_of(request, now)
+  if problem then return nil, problem end
+  local order = {["until"] = till, reason = request.reason, by = request.by, since = now}
+  if not request.job then
+    if not till then return nil, "a pause of all jobs needs an end: --until TIME" end
+    local done, message = self:write_paused(order)
+    return done and {["until"] = till}, message
+  end
+  local job
+  job, problem = self:wanted(request.job)
+  if not job then return nil, problem end
+  local done, message = self:write_suspended(changed(self.runner.suspended, job.name, order, now))
+  return done and {job = job.name, ["until"] = till}, message
+end
+
+-- A suspension outlives its job's entry in the schedule, so it can be ended without it.
+function commands.resume(self, request)
+  if not request.job then
+    local was = self.runner.paused ~= nil
+    if not was then return {again = true} end
+    local done, message = self:write_paused(nil)
+    return done and {again = false}, message
+  end
+  if not self.runner.suspended[request.job] then
+    local job, problem = self:wanted(request.job)
+    return job and {job = job.name, again = true}, problem
+  end
+  local done, message = self:write_suspended(changed(self.runner.suspended, request.job, nil, clock.now()))
+  return done and {job = request.job, again = false}, message
+end
+
+function commands.backfill(self, request)
+  if request.cancel then return self.backfill:cancel(request.cancel) end
+  local job, problem = self:wanted(request.job)
+  if not job then return nil, problem end
+  return self.backfill:order(job, request)
+end
+
+local function detail(request, more)
+  local out = more or {}
+  out.command, out.job, out.by, out.reason = request.command, request.job, request.by, request.reason
+  out.request = request.id
+  return out
+end
+
+function Control:run(request)
+  local reader = read[request.command]
+  if reader then return reader(self, request) end
+  local command = commands[request.command]
+  if not command then
+    return nil, ("this daemon knows no command '%s': is it of another version?"):format(tostring(request.command))
+  end
+  local answer, problem = command(self, request)
+  if answer then
+    log.info("command", detail(request, {again = answer.again or nil}))
+  else
+    log.warning("command refused", detail(request, {error = problem}))
+  end
+  return answer, problem
+end
+
+function Control:handle(request)
+  if type(request) ~= "table" or type(request.id) ~= "string" then return {error = "the request is unreadable"} end
+  local went_well, answer, problem = xpcall(self.run, debug.traceback, self, request)
+  if went_well then return answer or {error = problem} end
+  log.error("a command failed", detail(request, {error = answer}))
+  return {error = "an error in the scheduler: " .. tostring(answer):match "[^\n]*" .. "; its log has more"}
+end
+
+return Control

@@ -1,0 +1,95 @@
+-- The history without a disk: so many records a job, and bounds over all: the oldest go first.
+local Memory = {}
+Memory.__index = Memory
+
+local MOST = 20000             -- records
+local MOST_TAILS = 16 << 20    -- bytes of log tails
+
+function Memory.new(_, rows)
+  return setmetatable({rows = rows, jobs = {}, known = {}, queue = {}, first = 1, tails = 0, first_tail = 1}, Memory)
+end
+
+local function key(record) return record.namespace .. "/" .. record.run end
+
+local function tail_size(record)
+  local bytes = 0
+  for _, line in ipairs(record.log_tail or {}) do bytes = bytes + #line end
+  return bytes
+end
+
+function Memory:forget(record)
+  if self.known[key(record)] ~= record then return end -- it was replaced, or has gone already
+  self.known[key(record)] = nil
+  self.tails = self.tails - tail_size(record)
+  record.log_tail = nil
+  local list = self.jobs[record.job]
+  for i, other in ipairs(list) do
+    if other == record then
+      table.remove(list, i)
+      break
+    end
+  end
+  if #list == 0 then self.jobs[record.job] = nil end
+end
+
+function Memory:shrink()
+  while #self.queue - self.first + 1 > MOST do
+    self:forget(self.queue[self.first])
+    self.queue[self.first] = false
+    self.first = self.first + 1
+  end
+  self.first_tail = math.max(self.first_tail, self.first)
+  while self.tails > MOST_TAILS do
+    local record = self.queue[self.first_tail]
+    self.tails = self.tails - tail_size(record)
+    record.log_tail, self.first_tail = nil, self.first_tail + 1
+  end
+  if self.first > MOST then -- the queue itself does not grow
+    table.move(self.queue, self.first, #self.queue + self.first, 1)
+    self.first, self.first_tail = 1, self.first_tail - self.first + 1
+  end
+end
+
+function Memory:add(record)
+  local old = self.known[key(record)]
+  if old then self:forget(old) end
+  local list = self.jobs[record.job] or {}
+  self.jobs[record.job], self.known[key(record)] = list, record
+  list[#list + 1] = record
+  self.queue[#self.queue + 1] = record
+  self.tails = self.tails + tail_size(record)
+  if #list > self.rows then self:forget(list[1]) end
+  self:shrink()
+  return true
+end
+
+function Memory:has(namespace, run) return self.known[namespace .. "/" .. run] ~= nil end
+
+local function newest_first(list, limit, wanted)
+  local out = {}
+  for i = #list, 1, -1 do
+    if #out >= limit then break end
+    if list[i] and wanted(list[i]) then out[#out + 1] = list[i] end
+  end
+  return out
+end
+
+function Memory:list(job, limit)
+  if job then return newest_first(self.jobs[job] or {}, limit, function() return true end) end
+  return newest_first(self.queue, limit, function(record) return self.known[key(record)] == record end)
+end
+
+-- The records of a job's slot, newest first; missed ones stand for several slots.
+function Memory:find(job, slot)
+  return newest_first(self.jobs[job] or {}, self.rows, function(record)
+    return record.slot == slot or record.missed ~= nil and record.missed_from <= slot and slot <= record.slot
+  end)
+end
+
+function Memory:latest()
+  local out = {}
+  for job, list in pairs(self.jobs) do out[job] = list[#list] end
+  return out
+end
+
+return Memory
