@@ -132,7 +132,9 @@ function Backfill:start(id, job, slot)
     log.warning("the backfill waits: the state could not be written", {backfill = id, error = message})
     return false
   end
-  return self:ask(id, job, slot)
+  if self:ask(id, job, slot) then return true end
+  if self.orders[id] then self:put(id, {next = order.next, running = without(self.orders[id].running, slot)}) end
+  return false
 end
 
 function Backfill:ask(id, job, slot)
@@ -172,15 +174,31 @@ end
 -- What an earlier daemon left: it goes on at `begin`.
 function Backfill:restore() self.orders = self.state:read "backfills" end
 
+-- Whether the slot's run ended while it could not be counted.
+function Backfill:is_over(order, slot)
+  for _, record in ipairs(self.history:find(order.job, slot)) do
+    if record.trigger == "backfill" then return record end
+  end
+end
+
 -- Slots that were under way are asked for again: a run that exists is found, one that was never created starts.
+function Backfill:resume(id, job)
+  for _, slot in ipairs(self.orders[id].running) do
+    local record = self:is_over(self.orders[id], slot)
+    if record then
+      self:over(record, {})
+    else
+      while self.orders[id] and not self:ask(id, job, slot) do task.sleep(RETRY) end
+    end
+  end
+end
+
 function Backfill:begin()
   for id, order in pairs(self.orders) do
     log.info("backfill goes on", {backfill = id, job = order.job, done = order.done, total = order.total})
     task.spawn(function()
       local job = self.job(order.job)
-      for _, slot in ipairs(order.running) do
-        while job and self.orders[id] and not self:ask(id, job, slot) do task.sleep(RETRY) end
-      end
+      if job then self:resume(id, job) end
       self:run(id)
     end)
   end

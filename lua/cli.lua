@@ -139,7 +139,8 @@ cli.place_options = {
   {name = "kube-config-path", value = "FILE", help = "kubeconfig file"},
   {name = "executor", value = "auto|kubernetes|local", choices = {"auto", "kubernetes", "local"},
     help = "where tasks run (default: auto)"},
-  {name = "state-dir", value = "DIR", help = "state of the local executor (default: state)"},
+  {name = "state-dir", value = "DIR",
+    help = "of the local executor (default: state); in a cluster: where a history is kept"},
 }
 
 cli.daemon = {
@@ -170,6 +171,7 @@ function cli.fill(options)
   options.namespace = options.namespace or os.getenv "SCHEDULER_NAMESPACE"
   options.watch_namespaces = namespaces(options.watch_namespaces)
   options.executor = options.executor or "auto"
+  options.keeps_history = options.state_dir ~= nil
   options.state_dir = options.state_dir or "state"
   options.log_format = options.log_format or "text"
   return options

@@ -4,6 +4,8 @@
 --                                         {error=, code="refused"}. A request that comes again does nothing new.
 local Backfill = require "backfill"
 local clock = require "clock"
+local control_kubernetes = require "control.kubernetes"
+local control_local = require "control.local"
 local log = require "log"
 local read = require "control.read"
 local text = require "text"
@@ -11,7 +13,8 @@ local text = require "text"
 local Control = {}
 Control.__index = Control
 
--- options: {runner=, registry=, lead=, state=, history=, jobs={job, …}, instance=, where=}
+-- options: {runner=, registry=, lead=, state=, history=, jobs={job, …}, bad={name, …}, instance=, where=: of
+-- place.open, state_dir=}
 function Control.new(options)
   local self = setmetatable(options, Control)
   self.backfill = Backfill.new {runner = self.runner, registry = self.registry, state = self.state,
@@ -40,6 +43,24 @@ function Control:restore()
   self.runner.suspended = self.state:read "suspended"
   self.runner.paused = self.state:read "paused".all
   self.backfill:restore()
+end
+
+-- Takes commands from now on; what an earlier daemon had begun goes on.
+function Control:serve()
+  local function handle(request) return self:handle(request) end
+  if self.where.kind == "local" then
+    local server, message = control_local.serve {path = self.state_dir .. "/" .. control_local.NAME, handle = handle}
+    if not server then log.warning("no commands can be taken", {error = message}) end
+    self.server = server
+  else
+    self.server = control_kubernetes.serve {client = self.where.client, namespace = self.where.namespace,
+      instance = self.instance, handle = handle}
+  end
+  self.backfill:begin()
+end
+
+function Control:stop()
+  if self.server then self.server:close() end
 end
 
 local commands = {}

@@ -1,5 +1,6 @@
--- Where tasks run: a Kubernetes cluster when one is configured, else this machine.
+-- Where tasks run, and so where commands go: a Kubernetes cluster when one is configured, else this machine.
 local executor = require "executor"
+local history_rows = require "history.store"
 local kube = require "kube"
 local log = require "log"
 local store = require "store"
@@ -20,9 +21,20 @@ local function watched(told, own, jobs)
   return text.keys(names)
 end
 
+local function open_store(options, schema)
+  local made, message = sys.mkdir(options.state_dir)
+  if not made then return nil, message .. ": choose another --state-dir" end
+  return store.open(options.state_dir .. "/state.sqlite", schema)
+end
+
 local function in_cluster(client, options)
   local namespace = options.namespace or client:namespace()
   local self = {kind = "kubernetes", client = client, namespace = namespace}
+  if options.keeps_history then
+    local message
+    self.store, message = open_store(options, history_rows.schema)
+    if not self.store then return nil, message end
+  end
   function self.open(jobs)
     self.executor = executor.kubernetes(client, {
       instance = options.instance, namespaces = watched(options.watch_namespaces, namespace, jobs),
@@ -37,27 +49,32 @@ end
 
 local function on_this_machine(options)
   local LocalState = require "state.local"
-  local made, message = sys.mkdir(options.state_dir)
-  if not made then return nil, message .. ": choose another --state-dir" end
-  local db
-  db, message = store.open(options.state_dir .. "/state.sqlite", LocalState.schema)
+  local db, message = open_store(options, LocalState.schema .. history_rows.schema)
   if not db then return nil, message end
-  local self = {kind = "local", namespace = options.namespace or "default", state = LocalState.new(db)}
+  local self = {kind = "local", namespace = options.namespace or "default", state = LocalState.new(db), store = db}
   function self.open()
     self.executor = executor.processes(db, {state_dir = options.state_dir, working_dir = options.dir})
   end
   return self
 end
 
--- options: {executor=, kube_config_path=, namespace=, watch_namespaces=, instance=, state_dir=, dir=}. Returns {kind=,
--- namespace=, client=}, which has executor= and state= too once its open(jobs) was called; or nil and what is wrong.
--- Waits for nothing in the cluster.
-function place.open(options)
-  if options.executor == "local" then return on_this_machine(options) end
+-- "kubernetes" and a client, or "local"; nil and what is wrong. options: {executor=, kube_config_path=}.
+function place.choose(options)
+  if options.executor == "local" then return "local" end
   local client, message, code = kube.connect {path = options.kube_config_path}
-  if client then return in_cluster(client, options) end
+  if client then return "kubernetes", client end
   if options.executor == "kubernetes" or code ~= "notfound" then return nil, message end
-  log.info("no cluster is configured: tasks run as processes on this machine")
+  return "local"
+end
+
+-- options: those of choose, and {namespace=, watch_namespaces=, instance=, state_dir=, dir=, keeps_history=: in a
+-- cluster too there is a state folder}. Returns {kind=, namespace=, client=, store=}, which has executor= and state=
+-- too once its open(jobs) was called; or nil and what is wrong. Waits for nothing in the cluster.
+function place.open(options)
+  local kind, client = place.choose(options)
+  if not kind then return nil, client end
+  if kind == "kubernetes" then return in_cluster(client, options) end
+  if options.executor ~= "local" then log.info "no cluster is configured: tasks run as processes on this machine" end
   return on_this_machine(options)
 end
 

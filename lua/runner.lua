@@ -15,11 +15,11 @@ local template = require "template"
 local Runner = {}
 Runner.__index = Runner
 
--- options: {instance=, jobs={job, …}, settings=, hooks=, alerts=}; the registry is set by attach. What is ordered
--- later stands in suspended = {JOB = {until=, reason=, by=}} and paused = nil or the same (lua/policy.lua).
+-- options: {instance=, jobs={job, …}, settings=, hooks=, alerts=, history=}; the registry is set by attach. What is
+-- ordered later stands in suspended = {JOB = {until=, reason=, by=}} and paused = nil or the same (lua/policy.lua).
 function Runner.new(options)
   local self = setmetatable({instance = options.instance, settings = options.settings or {}, hooks = options.hooks,
-    alerts = options.alerts, jobs = {}, suspended = {}, paused = nil}, Runner)
+    alerts = options.alerts, history = options.history, jobs = {}, suspended = {}, paused = nil}, Runner)
   for _, job in ipairs(options.jobs) do self.jobs[job.name] = job end
   return self
 end
@@ -35,6 +35,7 @@ end
 -- Tells hooks and alerts, then the registry that it was told: until then a crash tells it again.
 function Runner:tell(hook, kind, run, alert)
   local e = event.of_run(kind, run, self.jobs[run.job])
+  self.history:add(run)
   if hook then self.hooks:fire(hook, e) end
   if not alert then return self:reported(run) end
   self.alerts:send(event.for_alert(e), function() self:reported(run) end)

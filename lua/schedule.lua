@@ -52,6 +52,7 @@ local settings_fields = with(rules.settings, {
   cron_dialect = {"choice", values = dialects},
   timezone = {"string"},
   retention = {"duration"},
+  history_rows = {"count"},
   defaults = {"object", fields = shared_fields},
   alerts = {"any"},
 })

@@ -2,7 +2,9 @@
 -- it with changes is a scheduler of your own: kube-scheduler my-daemon.lua
 local alert = require "alert"
 local cli = require "cli"
+local control = require "control"
 local event = require "event"
+local history = require "history"
 local hooks = require "hooks"
 local leader = require "leader"
 local log = require "log"
@@ -60,8 +62,9 @@ local hook_host = hooks.start {
 }
 
 -- What is due goes to the runner, what is over comes back to it.
+local past = history.new {store = where.store, rows = plan.settings.history_rows}
 runner = Runner.new {instance = options.instance, jobs = plan.jobs, settings = plan.settings, hooks = hook_host,
-  alerts = alerts}
+  alerts = alerts, history = past}
 local handlers = runner:handlers()
 handlers.executor, handlers.instance = where.executor, options.instance
 handlers.retention = plan.settings.retention
@@ -70,14 +73,20 @@ handlers.on_ready = function() adopted() end
 local jobs = registry.new(handlers)
 runner:attach(jobs)
 
--- Lead; then adopt what an earlier daemon left running, and decide slots from its watermark on.
+-- Lead; then adopt what an earlier daemon left running, and decide slots from its watermark on. From then on
+-- commands are served.
+local commands
 local lead = leader.new {state = where.state, client = where.client, registry = jobs, alerts = alerts, jobs = plan.jobs,
-  whole = plan.problems:errors() == 0, spec = runner.spec, restore = function() end, open = function()
+  whole = plan.problems:errors() == 0, spec = runner.spec, restore = function() commands:restore() end,
+  open = function()
     task.await(function(resume)
       adopted = resume
       assert(jobs:open())
     end)
+    past:rebuild(jobs:runs())
   end}
+commands = control.new {runner = runner, registry = jobs, lead = lead, state = where.state, history = past,
+  jobs = plan.jobs, bad = plan.bad, instance = options.instance, where = where, state_dir = options.state_dir}
 local why = task.await(function(resume)
   for _, name in ipairs {"TERM", "INT"} do
     sys.on_signal(name, function() resume("SIG" .. name) end)
@@ -85,12 +94,14 @@ local why = task.await(function(resume)
   lead.on_lost = resume
   local leads, refusal = lead:start()
   if not leads then return resume(refusal) end
+  commands:serve()
   log.info("ready", {jobs = #jobs:jobs(), bad = #plan.bad, executor = where.kind, namespace = where.namespace})
 end)
 
 -- No new slots; running work is left alone; the watermark is written a last time.
 local asked = why:match "^SIG" ~= nil
 log[asked and "info" or "error"]("stopping", {reason = why})
+commands:stop()
 jobs:stop()
 lead:stop()
 hook_host:close(1)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,18 @@ static int l_hostname(lua_State *L) {
     return 1;
 }
 
+/* sys.user(uid?) -> the user's name, by default ours; "uid 1000" when it has none */
+static int l_user(lua_State *L) {
+    uid_t uid = lua_isnoneornil(L, 1) ? getuid() : (uid_t)luaL_checkinteger(L, 1);
+    char text[4096];
+    struct passwd entry, *found = NULL;
+    if (!getpwuid_r(uid, &entry, text, sizeof text, &found) && found)
+        lua_pushstring(L, found->pw_name);
+    else
+        lua_pushfstring(L, "uid %I", (lua_Integer)uid);
+    return 1;
+}
+
 static int l_pid(lua_State *L) {
     lua_pushinteger(L, getpid());
     return 1;
@@ -183,9 +196,10 @@ static int l_on_signal(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"read", l_read},       {"list", l_list},       {"kind", l_kind},           {"mkdir", l_mkdir},
-    {"isatty", l_isatty},   {"columns", l_columns}, {"hostname", l_hostname},   {"pid", l_pid},
-    {"program", l_program}, {"random", l_random},   {"on_signal", l_on_signal}, {NULL, NULL}};
+    {"read", l_read},     {"list", l_list},       {"kind", l_kind},         {"mkdir", l_mkdir},
+    {"isatty", l_isatty}, {"columns", l_columns}, {"hostname", l_hostname}, {"pid", l_pid},
+    {"user", l_user},     {"program", l_program}, {"random", l_random},     {"on_signal", l_on_signal},
+    {NULL, NULL}};
 
 int luaopen_ks_sys(lua_State *L);
 int luaopen_ks_sys(lua_State *L) {

@@ -25,7 +25,8 @@ local function fake()
   function alerts.send(_, event, done) seen.alerts[#seen.alerts + 1] = event if done then done(true) end end
   local job = {name = "a", overlap = "forbid", queue = 10, cron = "@daily", place = {file = "s.yml", line = 1},
     prepared = {kind = "Pod", metadata = {}, spec = {containers = {{name = "main"}}}}}
-  local runner = Runner.new {instance = "test", jobs = {job}, hooks = hooks, alerts = alerts}
+  local runner = Runner.new {instance = "test", jobs = {job}, hooks = hooks, alerts = alerts,
+    history = {add = function() end}}
   runner:attach(registry)
   return runner, seen, job, hooks
 end

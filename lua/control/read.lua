@@ -1,0 +1,87 @@
+-- What commands may ask the daemon: jobs, history, status, why. Rows come newest or first name first, and a way with
+-- little room may cut them.
+local clock = require "clock"
+local json = require "json"
+local why = require "why"
+
+local read = {}
+
+local LIMIT = 1000 -- rows of history
+
+-- The order that holds now, or nil.
+local function in_force(order, now)
+  if order and (not order["until"] or order["until"] > now) then return order end
+end
+
+local function brief(record)
+  if not record then return nil end
+  return {outcome = record.outcome, slot = record.slot, reason = record.reason, exit_code = record.exit_code,
+    finished = record.finished or record.at}
+end
+
+function read.jobs(self, request)
+  local now, rows, latest = clock.now(), {}, self.history:latest()
+  for _, job in ipairs(self.jobs) do
+    if not request.job or request.job == job.name then
+      local known = self.registry:job(job.name) or {}
+      rows[#rows + 1] = {name = job.name, namespace = job.namespace, next = known.next, active = known.active or 0,
+        disabled = job.schedule == nil or nil, last = brief(latest[job.name]), description = job.description,
+        suspended = in_force(self.runner.suspended[job.name], now)}
+    end
+  end
+  return {rows = json.array(rows), paused = in_force(self.runner.paused, now)}
+end
+
+function read.history(self, request)
+  if request.job and not self.history:latest()[request.job] then
+    local job, problem = self:wanted(request.job)
+    if not job then return nil, problem end
+  end
+  local limit = math.min(request.limit or 20, LIMIT)
+  return {rows = json.array(self.history:list {job = request.job, limit = limit})}
+end
+
+local function by_state(runs)
+  local counts = {}
+  for _, run in ipairs(runs) do counts[run.state] = (counts[run.state] or 0) + 1 end
+  return counts
+end
+
+local function waiting(runs)
+  local out = {}
+  for _, run in ipairs(runs) do
+    if run.state == "waiting" then
+      out[#out + 1] = {job = run.job, slot = run.slot, reason = run.reason, not_before = run.not_before}
+    end
+  end
+  return json.array(out)
+end
+
+function read.status(self)
+  local now, runs = clock.now(), self.registry:runs()
+  local watermark, open = self.registry:watermark()
+  local suspended = {}
+  for name, order in pairs(self.runner.suspended) do suspended[name] = in_force(order, now) end
+  return {
+    instance = self.instance, executor = self.where.kind, namespace = self.where.namespace,
+    leader = self.state:describe(), since = self.lead.since, watermark = watermark, undecided = #open,
+    held = self.lead.held, jobs = #self.jobs, bad = json.array(self.bad), runs = by_state(runs),
+    waiting = waiting(runs), paused = in_force(self.runner.paused, now), suspended = json.object(suspended),
+    backfills = json.array(self.backfill:describe()),
+  }
+end
+
+function read.why(self, request)
+  local job, problem = self:wanted(request.job)
+  if not job then return nil, problem end
+  if math.type(request.slot) ~= "integer" then return nil, "slot: unix seconds expected" end
+  local baseline = self.state:read("baselines")[job.name]
+  return why.slot {
+    job = job, slot = request.slot, now = clock.now(), records = self.history:find(job.name, request.slot),
+    runs = self.registry:runs(), suspended = self.runner.suspended[job.name], paused = self.runner.paused,
+    baseline = baseline and baseline.since, held = self.lead.held, since = self.lead.since,
+    watermark = (self.registry:watermark()),
+  }
+end
+
+return read
