@@ -9,6 +9,7 @@
 -- finished=, lateness= (seconds), log_tail= (lines), missed=, missed_from=, by=, at=}. outcome: of a run, or
 -- "skipped", or "missed" for `missed` slots from missed_from to slot. at: when it was recorded.
 local clock = require "clock"
+local json = require "json"
 local log = require "log"
 local task = require "task"
 
@@ -18,13 +19,14 @@ History.__index = History
 local ROWS = 100
 
 local fields = {"job", "namespace", "slot", "attempt", "trigger", "exit_code", "message", "started", "finished",
-  "lateness", "log_tail", "missed", "missed_from", "by"}
+  "lateness", "log_tail", "missed", "missed_from"}
 
 local function record_of(run)
   local record = {run = run.name, at = clock.now(), reason = run.reason}
   for _, field in ipairs(fields) do record[field] = run[field] end
   local missed = run.missed and run.missed > 0
   record.outcome = run.outcome or missed and "missed" or "skipped"
+  record.by = run.data and json.parse(run.data).by
   if not missed then record.missed, record.missed_from = nil, nil end
   return record
 end

@@ -80,7 +80,7 @@ for name, backend in pairs(backends) do
     end)
 
     it("takes finished runs that were found, once", function()
-      add(history, run("a", 10, {by = "alice"}))
+      add(history, run("a", 10, {data = '{"by":"alice"}'}))
       history:rebuild {run("a", 10), run("a", 20), run("a", 30, {state = "started"})}
       task.sleep(0.3)
       assert.equal(2, #history:list {job = "a"})
