@@ -1,0 +1,124 @@
+-- Where the output of runs is, and how to read it: files in the state folder, or the API server.
+--   logs.files(options) -> source      options: {instance=, namespace=, state_dir=}
+--   logs.cluster(client, options) -> source
+--   source:find(word) -> run; or nil and why     word: a run's name, or a job's, whose newest run is meant
+--   source:copy(run, follow, write) -> true; or nil and why     follow: to the run's end
+local names = require "names"
+local sys = require "sys"
+local task = require "task"
+
+local logs = {}
+
+-- On this machine: STATE_DIR/runs/NAMESPACE/RUN/output, and `status` beside it once the run is over.
+
+local Files = {}
+Files.__index = Files
+
+local POLL = 0.2  -- seconds
+local PIECE = 65536
+
+function logs.files(options)
+  return setmetatable({instance = options.instance, namespaces = options.namespace and {options.namespace},
+    dir = options.state_dir .. "/runs"}, Files)
+end
+
+-- The beginning of the names of a job's runs.
+local function prefix_of(instance, namespace, job)
+  return (names.slot {instance = instance, namespace = namespace, job = job, slot = 0}:gsub("%-0$", "-"))
+end
+
+-- When the command began (the lock's second word): names of runs that were triggered do not tell.
+local function started(dir)
+  local lock = sys.read(dir .. "/lock") or ""
+  return tonumber(lock:match "^%d+ (%d+)") or 0
+end
+
+function Files:runs_of(namespace, job)
+  local prefix, out = prefix_of(self.instance, namespace, job), {}
+  for _, name in ipairs(sys.list(self.dir .. "/" .. namespace) or {}) do
+    if name:sub(1, #prefix) == prefix then
+      local dir = ("%s/%s/%s"):format(self.dir, namespace, name)
+      out[#out + 1] = {name = name, dir = dir, at = started(dir)}
+    end
+  end
+  table.sort(out, function(a, b) return a.at < b.at end)
+  return out
+end
+
+function Files:find(word)
+  for _, namespace in ipairs(self.namespaces or sys.list(self.dir) or {}) do
+    local dir = ("%s/%s/%s"):format(self.dir, namespace, word)
+    if sys.kind(dir .. "/output") == "file" then return {name = word, dir = dir} end
+    local runs = self:runs_of(namespace, word)
+    if #runs > 0 then return runs[#runs] end
+  end
+  return nil, ("no output of a run or job '%s' is kept in %s; `history` names the runs, `why` has their last lines")
+    :format(word, self.dir)
+end
+
+function Files.copy(_, run, follow, write)
+  local file, message = io.open(run.dir .. "/output", "rb")
+  if not file then return nil, message end
+  while true do
+    local over = not follow or sys.kind(run.dir) == nil or sys.kind(run.dir .. "/status") ~= nil
+    for piece in function() return file:read(PIECE) end do write(piece) end
+    if over then break end
+    task.sleep(POLL)
+    file:seek("cur", 0) -- past the end that was met
+  end
+  file:close()
+  return true
+end
+
+-- In a cluster: the Pod's log.
+
+local Cluster = {}
+Cluster.__index = Cluster
+
+function logs.cluster(client, options)
+  return setmetatable({client = client, instance = options.instance,
+    namespace = options.namespace or client:namespace(), container = options.container}, Cluster)
+end
+
+local function age(pod)
+  local annotations = pod.metadata.annotations or {}
+  return (annotations["kube-scheduler/slot"] or "") .. pod.metadata.creationTimestamp
+end
+
+function Cluster:newest(selector)
+  local pods, problem = self.client:list("Pod", self.namespace, {selector = selector})
+  if not pods then return nil, problem.message end
+  table.sort(pods, function(a, b) return age(a) < age(b) end)
+  return pods[#pods]
+end
+
+-- A run's Pod has its name, or its Job's as a label.
+function Cluster:find(word)
+  local pod, problem = self.client:get("Pod", self.namespace, word)
+  if not pod and problem.status ~= 404 then return nil, problem.message end
+  local message
+  if not pod and #word <= 63 then pod, message = self:newest("job-name=" .. word) end
+  if not pod and not message then
+    pod, message = self:newest(("kube-scheduler/instance=%s,kube-scheduler/job=%s"):format(self.instance,
+      names.label(word)))
+  end
+  if pod then return pod end
+  return nil, message or ("there is no Pod of a run or job '%s' in namespace %s; `history` names the runs"):format(word,
+    self.namespace)
+end
+
+function Cluster:copy(pod, follow, write)
+  local namespace, name = pod.metadata.namespace, pod.metadata.name
+  local container = self.container or pod.spec.containers[1].name
+  if follow then
+    return self.client:logs(namespace, name, container, function(line) write(line .. "\n") end)
+  end
+  local escape = self.client.escape
+  local reply = self.client:request("GET", ("/api/v1/namespaces/%s/pods/%s/log?container=%s"):format(escape(namespace),
+    escape(name), escape(container)))
+  if reply.status ~= 200 then return nil, reply.message end
+  write(reply.body)
+  return true
+end
+
+return logs
