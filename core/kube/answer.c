@@ -4,9 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The API server gives many refusals one reason, Forbidden, NotFound or InternalError, and tells them apart
+ * only in the message. */
+static const struct {
+    const char *message, *reason;
+} refusals[] = {{"exceeded quota", "QuotaExceeded"},
+                {"being terminated", "NamespaceTerminating"},
+                {"failed calling webhook", "WebhookFailed"},
+                {"denied the request", "WebhookDenied"},
+                {"namespaces \"", "NamespaceNotFound"}};
+
+static const char *reason_of(const struct kube_reply *reply) {
+    for (size_t i = 0; reply->status && i < sizeof refusals / sizeof refusals[0]; i++)
+        if (strstr(reply->message, refusals[i].message))
+            return refusals[i].reason;
+    return reply->reason;
+}
+
 /* 403 is a refusal for good but for two states that pass: a full quota, and a namespace that is going away
- * and may come back. The API server gives both the reason Forbidden and tells them apart only in the message.
- */
+ * and may come back. */
 static bool passing_refusal(const char *message) {
     return strstr(message, "exceeded quota") || strstr(message, "being terminated");
 }
@@ -52,7 +68,8 @@ static void start_failed(struct result *out, const char *reason) {
 void answer_start_failed(const struct kube_reply *reply, struct result *out) {
     char status[16];
     (void)snprintf(status, sizeof status, "HTTP%d", reply->status);
-    start_failed(out, reply->reason[0] ? reply->reason : reply->status ? status : "NoAnswer");
+    const char *reason = reason_of(reply);
+    start_failed(out, reason[0] ? reason : reply->status ? status : "NoAnswer");
     (void)snprintf(out->message, sizeof out->message, "%s",
                    reply->message[0] ? reply->message : "the API server gave no reason");
 }

@@ -26,7 +26,9 @@ struct identity {
 };
 bool answer_is_ours(const struct identity *run, const struct kube_object *found);
 
-/* The result of a run whose create failed for good, or was still refused at its deadline. */
+/* The result of a run whose create failed for good, or was still refused at its deadline. Its reason is the
+ * API server's, or a finer one: QuotaExceeded, NamespaceNotFound, NamespaceTerminating, WebhookDenied,
+ * WebhookFailed. */
 void answer_start_failed(const struct kube_reply *reply, struct result *out);
 /* … whose name is in use: says whose. */
 void answer_name_taken(const struct kube_object *found, struct result *out);

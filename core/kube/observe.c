@@ -14,10 +14,10 @@ enum { OVERDUE_SECONDS = 60 };   /* beyond its grace period a deleted Pod on a l
 static void compose(const struct run *run, struct result *out) {
     *out = (struct result){.outcome = OUTCOME_DELETED, .exit_code = -1, .reason = "Deleted"};
     (void)snprintf(out->message, sizeof out->message, "somebody deleted it");
-    if (run->found)
-        (void)outcome_of_job(run->found, run->end, out);
-    else if (run->end && !run->is_job)
+    if (run->end && (run->decided || !run->is_job))
         *out = *run->end;
+    else if (run->found)
+        (void)outcome_of_job(run->found, run->end, out);
     if (run->lost) {
         out->outcome = OUTCOME_LOST;
         (void)snprintf(out->reason, sizeof out->reason, "NodeLost");
@@ -48,6 +48,8 @@ void observe_finish(struct run *run) {
     if (result.outcome == OUTCOME_SUCCEEDED)
         note_started(run, result.started); /* a Job whose Pods were never seen */
     result.started = run->started;
+    if (run->leaves_work)
+        run_note(&run->stop, &result); /* its outcome stands, and remove_settle ends the rest */
     result.removed = run->stop && run->accepted;
     run->state = RUN_FINISHED;
     run->tries = 0;
@@ -120,7 +122,7 @@ static void lose(struct run *run) {
 
 /* Nothing will replace its Pods: it is one, or a Job that is over or gone. */
 static bool ends_with_its_pods(const struct run *run) {
-    return !run->is_job || run->object_gone || run->name_only || run->found;
+    return !run->is_job || run->decided || run->object_gone || run->name_only || run->found;
 }
 
 static void expect_gone(struct run *run, const struct pod *pod) {
@@ -137,9 +139,20 @@ static void pods_over(struct run *run) {
     drain(run);
 }
 
+/* A named main container that did well is the end of a Job too, and one that failed while others go on, for
+ * they would keep the Job from trying again. */
+static void note_decision(struct run *run, const struct kube_object *object, const struct result *result) {
+    bool good = object->main_container && result->outcome == OUTCOME_SUCCEEDED;
+    if (!outcome_leaves_work(object) && !good)
+        return;
+    run->decided = true;
+    bool is_tried_again = run->is_job && object->phase && !strcmp(object->phase, "Failed");
+    run->leaves_work = run->leaves_work || outcome_leaves_work(object) || is_tried_again;
+}
+
 static void pod_over(struct run *run, struct pod *pod, const struct result *result) {
     pod->over = true;
-    if (!run->is_job || result->outcome != OUTCOME_SUCCEEDED)
+    if (!run->is_job || run->decided || result->outcome != OUTCOME_SUCCEEDED)
         run_note(&run->end, result);
     if (run->state == RUN_DRAINING)
         observe_drained(run);
@@ -183,9 +196,10 @@ void observe_pod(struct run *run, struct kube_object *object) {
     enum stage stage = outcome_of_pod(object, &result);
     note_main_container(run, object);
     follow_pod(pod, object, stage == STAGE_OVER);
-    if (stage == STAGE_OVER)
+    if (stage == STAGE_OVER) {
+        note_decision(run, object, &result);
         pod_over(run, pod, &result);
-    else if (run->state == RUN_ACTIVE)
+    } else if (run->state == RUN_ACTIVE)
         observe_active_pod(run, pod, stage, &result);
 }
 

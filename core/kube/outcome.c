@@ -26,9 +26,10 @@ conclude(struct result *out, enum outcome outcome, const char *reason, const cha
 }
 
 const struct kube_container *outcome_main_container(const struct kube_object *pod) {
+    const char *main = pod->main_container ? pod->main_container : pod->main;
     for (size_t i = 0; i < pod->container_count; i++) {
         const struct kube_container *container = &pod->containers[i];
-        if (!container->init && (!pod->main || is(container->name, pod->main)))
+        if (!container->init && (!main || is(container->name, main)))
             return container;
     }
     return NULL;
@@ -115,8 +116,20 @@ static void judge_failed(const struct kube_object *pod, struct result *out) {
         blame(container, out);
 }
 
+/* The container that was named as the main one, when it has ended for good: it alone decides. */
+static const struct kube_container *ended_main(const struct kube_object *pod) {
+    const struct kube_container *main = pod->main_container ? outcome_main_container(pod) : NULL;
+    bool restarts = main && main->exit_code != 0 && is(pod->restart_policy, "OnFailure");
+    return main && main->state == CONTAINER_TERMINATED && !restarts ? main : NULL;
+}
+
+static bool ended_badly(const struct kube_object *pod) {
+    const struct kube_container *main = ended_main(pod);
+    return main ? failed(main) : is(pod->phase, "Failed");
+}
+
 static void judge_ended(const struct kube_object *pod, struct result *out) {
-    if (is(pod->phase, "Failed")) {
+    if (ended_badly(pod)) {
         judge_failed(pod, out);
         return;
     }
@@ -129,11 +142,22 @@ static void judge_ended(const struct kube_object *pod, struct result *out) {
     }
 }
 
-static bool has_ended(const struct kube_object *pod) {
+static bool all_ended(const struct kube_object *pod) {
     return is(pod->phase, "Succeeded") || is(pod->phase, "Failed");
 }
 
+static bool has_ended(const struct kube_object *pod) {
+    return all_ended(pod) || ended_main(pod);
+}
+
+bool outcome_leaves_work(const struct kube_object *pod) {
+    return ended_main(pod) && !all_ended(pod);
+}
+
 static int64_t last_finished(const struct kube_object *pod) {
+    const struct kube_container *main = ended_main(pod);
+    if (main)
+        return main->finished;
     int64_t last = 0;
     for (size_t i = 0; i < pod->container_count; i++)
         if (pod->containers[i].finished > last)

@@ -15,8 +15,9 @@ enum stage {
 };
 
 /* The first container decides: it was started, its exit code is the Pod's; another's failure counts when the
- * first one did well and the Pod failed all the same. A Pod that ended because somebody deleted it is
- * evicted, lost or deleted, whatever its containers' exit codes. */
+ * first one did well and the Pod failed all the same. Where the annotation kube-scheduler/main-container
+ * names one, that one alone decides, and when it has ended the Pod is over, whatever runs beside it. A Pod
+ * that ended because somebody deleted it is evicted, lost or deleted, whatever its containers' exit codes. */
 enum stage outcome_of_pod(const struct kube_object *pod, struct result *out);
 
 /* A Pod that is no more, by its last state: evicted, lost or deleted, or how it had ended before. */
@@ -25,6 +26,9 @@ void outcome_of_gone(const struct kube_object *pod, struct result *out);
 /* PENDING for an active Job, whatever its Pods do. last_pod: how the last of its Pods ended that did not
  * succeed, or NULL; a failed Job has its outcome and exit code. */
 enum stage outcome_of_job(const struct kube_object *job, const struct result *last_pod, struct result *out);
+
+/* Whether it is over by its main container only, and others run on. */
+bool outcome_leaves_work(const struct kube_object *pod);
 
 /* The container that decides, NULL while there is no status. */
 const struct kube_container *outcome_main_container(const struct kube_object *pod);

@@ -48,6 +48,8 @@ struct run {
     bool object_gone;
     bool stopping; /* its owner wants it ended */
     bool lost;
+    bool decided;      /* by the main container of its Pod: end is its outcome */
+    bool leaves_work;  /* something goes on beside or after that */
     bool expects_pods; /* a Job that says its Pods have ended */
     bool want_report, want_discard;
     bool held;        /* our finalizer is on the object (ending.h) */

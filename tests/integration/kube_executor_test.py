@@ -118,8 +118,27 @@ def _():
     api, driver = set_up()
     api.fault("answer", method="POST", path=PODS, status=403, reason="Forbidden", message="denied the request: no")
     driver.start(pod("a"))
-    driver.wait_log("^finished a start_failed -1 Forbidden: denied the request: no")
+    driver.wait_log("^finished a start_failed -1 WebhookDenied: denied the request: no")
     assert len(api.requests("POST", PODS)) == 1
+
+
+@test("what is still refused at the start deadline has its own reason")
+def _():
+    api, driver = set_up()
+    quota = 'pods "a" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2'
+    webhook = 'Internal error occurred: failed calling webhook "w.example.com": context deadline exceeded'
+    for name, status, reason, message in (("quota", 403, "Forbidden", quota), ("hook", 500, "InternalError", webhook)):
+        api.fault("answer", method="POST", path=PODS, status=status, reason=reason, message=message, times=0)
+        driver.start(pod(name), deadline=1)
+        wanted = {"quota": "QuotaExceeded", "hook": "WebhookFailed"}[name]
+        driver.wait_log(f"^finished {name} start_failed -1 {wanted}: ")
+        api.request("DELETE", "/_test/fault")
+    api.request("DELETE", "/api/v1/namespaces/default")
+    driver.start(pod("late"), deadline=1)
+    driver.wait_log("^finished late start_failed -1 NamespaceTerminating: ")
+    api.request("DELETE", "/api/v1/namespaces/default")
+    driver.start(pod("later"), deadline=1)
+    driver.wait_log("^finished later start_failed -1 NamespaceNotFound: ")
 
 
 @test("a name that somebody else has taken")

@@ -235,6 +235,14 @@ static const char *object(const char *kind, const char *name, const char *metada
     object("Pod", "a", HELD("") "\"deletionGracePeriodSeconds\":" grace "," LABELS(""), status)
 #define HELD_JOB(finalizers, status) object("Job", "a", HELD(finalizers) LABELS(""), status)
 
+static const char *annotated(const char *annotations, const char *plain) {
+    static char text[sizeof json + 256];
+    const char *split = strstr(plain, "\"kube-scheduler/job-name");
+    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(split - plain), plain, annotations, split);
+    return text;
+}
+#define WITH_MAIN(plain) annotated("\"kube-scheduler/main-container\":\"main\",", plain)
+
 #define PENDING "{\"phase\":\"Pending\"}"
 #define RUNNING                                                                                              \
     "{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"main\",\"restartCount\":0,\"state\":{"        \
@@ -245,6 +253,11 @@ static const char *object(const char *kind, const char *name, const char *metada
     "\"finishedAt\":\"2024-05-01T10:00:09Z\"}}}]}"
 #define SUCCEEDED ENDED("Succeeded", "0")
 #define FAILED(code) ENDED("Failed", code)
+/* Its main container has ended, another goes on. */
+#define LINGERS(code)                                                                                        \
+    "{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"main\",\"state\":{\"terminated\":{"           \
+    "\"exitCode\":" code ",\"reason\":\"Error\",\"startedAt\":\"2024-05-01T10:00:05Z\",\"finishedAt\":"      \
+    "\"2024-05-01T10:00:09Z\"}}},{\"name\":\"side\",\"state\":{\"running\":{}}}]}"
 #define NO_IMAGE                                                                                             \
     "{\"phase\":\"Pending\",\"containerStatuses\":[{\"name\":\"main\",\"restartCount\":0,\"state\":{"        \
     "\"waiting\":{\"reason\":\"ImagePullBackOff\",\"message\":\"not found\"}}}]}"
@@ -886,6 +899,52 @@ static void a_stop_during_the_create_ends_what_it_made(void **state) {
     expect("finished a timeout -1 Timeout");
 }
 
+static void the_main_containers_end_is_the_runs(void **state) {
+    (void)state;
+    begin_running();
+    tell(KUBE_POD, WATCH_OBJECT, WITH_MAIN(POD("a", LINGERS("3"))));
+    output_ends(0);
+    output_ends(1);
+    pass(0);
+    expect("finished a failed 3 Error");
+    pass(0);
+    name_is_kept(PODS "/a"); /* the others are ended, and the name stays */
+    answer("DELETE", PODS "/a", 200, "", "{}");
+    tell(KUBE_POD, WATCH_OBJECT, HELD_POD("0", LINGERS("3")));
+    assert_int_equal(open_calls(), 0);
+    (void)executor->ops->discard(executor, a, NULL);
+    pass(0);
+    name_is_freed(PODS "/a");
+    tell(KUBE_POD, WATCH_DELETED, HELD_POD("0", LINGERS("3")));
+    expect("gone a");
+}
+
+static void the_main_containers_end_is_a_jobs_too(void **state) {
+    (void)state;
+    begin_accepted(true);
+    tell(KUBE_POD, WATCH_OBJECT, WITH_MAIN(POD_OF("a", "a-x", LINGERS("0"))));
+    output_ends(0);
+    output_ends(1);
+    pass(0);
+    expect("started a +5; finished a succeeded 0 ");
+    pass(0);
+    name_is_kept(JOBS "/a");
+    (void)call_of("DELETE", JOBS "/a");
+}
+
+/* Nothing lingers: the Job stays, as history. */
+static void a_job_that_ends_with_its_main_container_is_kept(void **state) {
+    (void)state;
+    begin_accepted(true);
+    tell(KUBE_POD, WATCH_OBJECT, WITH_MAIN(POD_OF("a", "a-x", SUCCEEDED)));
+    output_ends(0);
+    pass(0);
+    expect("started a +5; finished a succeeded 0 ");
+    tell(KUBE_JOB, WATCH_OBJECT, JOB("a", JOB_COMPLETE));
+    pass(1);
+    assert_int_equal(open_calls(), 0);
+}
+
 static void jobs_have_their_pods_output_and_exit_code(void **state) {
     (void)state;
     begin_accepted(true);
@@ -1107,13 +1166,9 @@ static void an_adopted_pending_run_has_its_timeout_from_its_creation(void **stat
     "\"kube-scheduler/outcome\":\"" outcome "\",\"kube-scheduler/reason\":\"Why\","                          \
     "\"kube-scheduler/message\":\"so\","
 
-/* "a" as a daemon left it that was ending it; its annotations are put first. */
+/* "a" as a daemon left it that was ending it. */
 static const char *left_ending(const char *metadata, const char *status) {
-    static char text[sizeof json + 256];
-    const char *plain = object("Pod", "a", metadata, status),
-               *split = strstr(plain, "\"kube-scheduler/job-name");
-    (void)snprintf(text, sizeof text, "%.*s" ENDED_AS("timeout") "%s", (int)(split - plain), plain, split);
-    return text;
+    return annotated(ENDED_AS("timeout"), object("Pod", "a", metadata, status));
 }
 
 static void an_earlier_daemons_stop_is_told_as_such(void **state) {
@@ -1272,6 +1327,9 @@ int main(void) {
         TEST(a_stop_before_the_create_is_sent),
         TEST(a_stop_while_the_create_waits_to_be_sent),
         TEST(a_stop_during_the_create_ends_what_it_made),
+        TEST(the_main_containers_end_is_the_runs),
+        TEST(the_main_containers_end_is_a_jobs_too),
+        TEST(a_job_that_ends_with_its_main_container_is_kept),
         TEST(jobs_have_their_pods_output_and_exit_code),
         TEST(a_failed_job_ends_with_its_last_pod),
         TEST(a_job_that_is_over_before_its_pod_is_seen),

@@ -259,10 +259,33 @@ static void a_pod_that_is_gone_was_evicted_lost_or_deleted(void **state) {
     assert_int_equal(judged.started, STARTED);
     gone(POD("{\"phase\":\"Running\"," DISRUPTED("PreemptionByScheduler") "}"));
     assert_end(OUTCOME_EVICTED, -1, "PreemptionByScheduler");
+    gone(POD("{\"phase\":\"Running\"," DISRUPTED("EvictionByEvictionAPI") "}")); /* kubectl drain */
+    assert_end(OUTCOME_EVICTED, -1, "EvictionByEvictionAPI");
+    gone(POD("{\"phase\":\"Running\"," DISRUPTED("DeletionByTaintManager") "}"));
+    assert_end(OUTCOME_EVICTED, -1, "DeletionByTaintManager");
     gone(POD("{\"phase\":\"Failed\"," DISRUPTED("DeletionByPodGC") "}"));
     assert_end(OUTCOME_LOST, -1, "DeletionByPodGC");
     gone(POD("{\"phase\":\"Succeeded\",\"containerStatuses\":[" ENDED("main", "0", "Completed") "]}"));
     assert_end(OUTCOME_SUCCEEDED, 0, "");
+}
+
+/* The named one decides, whatever the others do or did. */
+static void a_named_main_container_decides_alone(void **state) {
+    (void)state;
+#define NAMED(status)                                                                                        \
+    META(",\"annotations\":{\"kube-scheduler/main-container\":\"aside\"}") "\"status\":" status "}"
+    assert_int_equal(judge(NAMED("{\"phase\":\"Running\",\"containerStatuses\":[" RUNS("main") "," ENDED(
+                         "aside", "3", "Error") "]}")),
+                     STAGE_OVER);
+    assert_end(OUTCOME_FAILED, 3, "Error");
+    assert_int_equal(judged.finished, FINISHED);
+    assert_int_equal(judge(NAMED("{\"phase\":\"Failed\",\"containerStatuses\":[" ENDED(
+                         "main", "1", "Error") "," ENDED("aside", "0", "Completed") "]}")),
+                     STAGE_OVER);
+    assert_end(OUTCOME_SUCCEEDED, 0, "");
+    assert_int_equal(judge(NAMED("{\"phase\":\"Running\",\"containerStatuses\":[" RUNS("aside") "," ENDED(
+                         "main", "0", "Completed") "]}")),
+                     STAGE_RUNNING);
 }
 
 static void a_lost_node(void **state) {
@@ -349,6 +372,7 @@ int main(void) {
         cmocka_unit_test(deleting_a_running_pod_is_not_its_failure),
         cmocka_unit_test(an_end_before_the_deletion_stands),
         cmocka_unit_test(a_pod_that_is_gone_was_evicted_lost_or_deleted),
+        cmocka_unit_test(a_named_main_container_decides_alone),
         cmocka_unit_test(a_lost_node),
         cmocka_unit_test(a_job_says_itself_when_it_is_over),
         cmocka_unit_test(a_failed_job_has_its_last_pods_exit_code),
