@@ -99,8 +99,14 @@ static int l_set(lua_State *L) {
     return 0;
 }
 
+/* v:stop(): whoever waits in run_until or advance goes on now, with the clock where it is. */
+static int l_stop(lua_State *L) {
+    virtual_stop(check_virtual(L));
+    return 0;
+}
+
 static const luaL_Reg virtual_methods[] = {
-    {"run_until", l_run_until}, {"advance", l_advance}, {"set", l_set}, {NULL, NULL}};
+    {"run_until", l_run_until}, {"advance", l_advance}, {"set", l_set}, {"stop", l_stop}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
     {"now", l_now},       {"monotonic", l_monotonic}, {"boottime", l_boottime},
     {"format", l_format}, {"parse", l_parse},         {"virtual", l_virtual},

@@ -17,6 +17,7 @@
 
 int luaopen_ks_clock(lua_State *L);
 int luaopen_ks_cron(lua_State *L);
+int luaopen_ks_editline(lua_State *L);
 int luaopen_ks_executor(lua_State *L);
 int luaopen_ks_crypto(lua_State *L);
 int luaopen_ks_names(lua_State *L);

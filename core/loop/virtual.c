@@ -201,3 +201,7 @@ int virtual_run(struct virtual *clock, int64_t unix_ns, void (*done)(void *ctx),
     (void)uv_idle_start(&clock->more, nothing); /* the first turn does not wait */
     return 0;
 }
+
+void virtual_stop(struct virtual *clock) {
+    clock->until = clock->monotonic;
+}

@@ -23,6 +23,9 @@ int virtual_new(struct loop *loop, int64_t unix_ns, struct virtual **out, struct
  * passed, or a run is under way. */
 int virtual_run(struct virtual *clock, int64_t unix_ns, void (*done)(void *ctx), void *ctx, struct err *err);
 
+/* Ends a run that is under way where it is, as soon as what is due now has happened. */
+void virtual_stop(struct virtual *clock);
+
 /* Steps the real-time clock, in either direction, as somebody who sets a machine's clock: nothing between is
  * fired, alarms look at the time again in the next run, timers wait as long as before. */
 void virtual_step(struct virtual *clock, int64_t unix_ns);
