@@ -82,12 +82,12 @@ function simulation:make_runner(options)
     self.watch.alert(event)
     if done then done(true) end
   end}
-  local runner = Runner.new {instance = options.instance, jobs = options.jobs, hooks = options.hooks.host,
-    alerts = captured}
+  local runner = Runner.new {instance = options.instance, jobs = options.jobs, settings = options.settings,
+    hooks = options.hooks.host, alerts = captured}
   runner.manifest = function() return {kind = "Pod"} end -- nobody runs it
   -- Events are made only for hooks that want them, which are few: a year has a million runs.
   function runner.tell(_, hook, kind, run, alert)
-    if self.hooks:defined(hook) then return Runner.tell(runner, hook, kind, run, alert) end
+    if hook and self.hooks:defined(hook) then return Runner.tell(runner, hook, kind, run, alert) end
     runner:reported(run)
   end
   options.hooks.on_effect = function(effect, event)
@@ -98,8 +98,8 @@ function simulation:make_runner(options)
   return runner
 end
 
--- options: jobs (of schedule.load), clock (virtual), hooks (of simulation.hooks), watch, instance, durations =
--- {job = seconds}
+-- options: jobs and settings (of schedule.load), clock (virtual), hooks (of simulation.hooks), watch, instance,
+-- durations = {job = seconds}
 function simulation.new(options)
   local self = setmetatable({clock = options.clock, jobs = options.jobs, hooks = options.hooks.host, asked = {},
     watch = setmetatable(options.watch, silent)}, simulation)
@@ -155,6 +155,12 @@ function simulation:begin()
   assert(self.registry:open())
   self.clock:advance(0) -- the executor is ready
   self.registry:begin(now, {})
+end
+
+-- Nothing is decided any more; another simulation may begin on the same clock.
+function simulation:stop()
+  for name in pairs(self.watch) do self.watch[name] = nil end
+  self.registry:stop()
 end
 
 return simulation

@@ -8,6 +8,7 @@ usage: kube-scheduler [COMMAND] [OPTIONS]
   explain EXPR|JOB     says it in words, with what daylight saving does to it
   template JOB         prints the manifest that would be created
   simulate             what the schedule would do in a window of time; nothing runs
+  repl                 Lua at a prompt: a schedule, its hooks and a clock to turn
   FILE.lua [ARGS…]     a program of your own on the same modules
   version
 
