@@ -184,7 +184,7 @@ class Fake(Process):
         self.tls = os.path.join(self.folder, "tls") if tls else None
         command = ["/usr/bin/python3", os.path.join(HERE, self.script), *arguments]
         super().__init__(command + (["--tls", self.tls] if tls else []), self.folder, self.script)
-        self.port = int(self.wait_log(r"^listening (\d+)").group(1))
+        self.port = int(self.wait_log(r"^listening (\d+)", 60).group(1))
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.ca = os.path.join(self.tls, "ca.crt") if tls else None
 
