@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import signal
+import time
 
 from kubectl import kubectl, new_name
-from harness import ROOT, Daemon, main, never, temporary_folder, test, wait_for
+from harness import ROOT, Daemon, Receiver, main, never, temporary_folder, test, wait_for
 
 EVERY_5_S = "*/5 * * * * *"
 SLOT, REPORTED = "kube-scheduler/slot", "kube-scheduler/reported"
@@ -39,13 +40,13 @@ def busybox(script, image="busybox:latest"):
                         "command": ["sh", "-c", script]}]}})
 
 
-def start(where, job, script, image="busybox:latest", settings=None, folder=None, **options):
+def start(where, job, script, image="busybox:latest", settings=None, folder=None, environment=None, **options):
     """The daemon with one job that runs a shell script."""
     schedule = {"settings": {"cron_dialect": "standard", **(settings or {})},
                 job: {"cron": EVERY_5_S, "template": "job.json", **options}}
     files = {} if folder else {"schedule.yml": json.dumps(schedule), "job.json": busybox(script, image)}
     return Daemon(["run", "--executor", "kubernetes", "--namespace", where, "--instance", where],
-                  files, folder=folder)
+                  files, environment, folder=folder)
 
 
 def samples(where, environment=None):
@@ -76,6 +77,24 @@ def _():
     daemon.wait_log(r"output +broken/main: bad", 30)
     daemon.wait_log(r"run failed job=broken .*exit_code=3", 30)
     daemon.wait_log(r"alert: .*broken", 10)
+
+
+@test("an image that cannot be pulled is told at the pending timeout, and its Pod is removed", seconds=200)
+def _():
+    where, receiver = namespace(), Receiver()
+    settings = {"alerts": {"honeybadger": {"endpoint": receiver.url}}}
+    environment = {"HONEYBADGER_API_KEY": "key", "SSL_CERT_FILE": receiver.ca, "no_proxy": "127.0.0.1"}
+    daemon = start(where, "nowhere", "true", image="localhost:1/no-such-image:1", settings=settings,
+                   environment=environment, pending_timeout="20s")
+    name = wait_for(lambda: pods(where), 60, "a Pod")[0]["metadata"]["name"]
+    began = time.monotonic()
+    failure = r"outcome=start_failed reason=(ImagePullBackOff|ErrImagePull)"
+    daemon.wait_log(rf"run failed job=nowhere run={name} .*{failure}", 60)
+    assert time.monotonic() - began < 30, "start_failed came late"
+    wait_for(lambda: [entry for entry in receiver.requests("POST") if name in entry["body"]], 30, "its alert")
+    # the kubelet of 1.20 takes minutes to let go of a Pod that never started
+    assert not [pod for pod in pods(where) if pod["metadata"]["name"] == name and
+                "deletionTimestamp" not in pod["metadata"]], "its Pod stays"
 
 
 @test("a slot that meets a running one is skipped", seconds=60)
