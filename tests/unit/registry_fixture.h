@@ -43,7 +43,8 @@ struct fixture {
     void *discarded[MAX_EVENTS];
     size_t discarded_count;
     bool refuse;
-    size_t max_active; /* set before setup_registry */
+    size_t max_active; /* this and retention: set before setup_registry */
+    int64_t retention;
 };
 
 static inline int64_t read_now(void *ctx) {
@@ -155,7 +156,7 @@ static inline void setup_registry(struct fixture *f) {
     struct registry_config config = {.instance = "test",
                                      .clock = &f->clock,
                                      .executor = &f->executor,
-                                     .retention = 120,
+                                     .retention = f->retention,
                                      .max_active = f->max_active,
                                      .events = &events,
                                      .ctx = f};
@@ -169,6 +170,7 @@ static inline int setup(void **state) {
     f->clock = (struct clock){read_now, read_mono, read_mono, f};
     f->now_ns = START * NS_PER_S;
     f->mono_ns = 1000 * NS_PER_S;
+    f->retention = 120;
     setup_registry(f);
     *state = f;
     return 0;
