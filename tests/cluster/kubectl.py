@@ -18,5 +18,13 @@ def kubectl(*arguments, stdin=None, check=True):
 def new_name():
     """A name for a namespace of the running test; what has it goes with the test."""
     name = f"kube-scheduler-test-{os.getpid()}-{time.monotonic_ns() % 10**9}"
-    on_cleanup(lambda show_logs: kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found"))
+    on_cleanup(lambda show_logs: remove(name))
     return name
+
+
+def remove(namespace):
+    """Deletes it with what is in it, also what its scheduler, stopped by now, kept for the sake of its name."""
+    kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+    kept = kubectl("-n", namespace, "get", "pods,jobs", "-o", "name", "-l", "app.kubernetes.io/managed-by=kube-scheduler")
+    for name in kept.split():
+        kubectl("-n", namespace, "patch", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}', check=False)
