@@ -83,7 +83,7 @@ function simulation:make_runner(options)
     if done then done(true) end
   end}
   local runner = Runner.new {instance = options.instance, jobs = options.jobs, settings = options.settings,
-    hooks = options.hooks.host, alerts = captured}
+    hooks = options.hooks.host, alerts = captured, history = setmetatable({}, silent)}
   runner.manifest = function() return {kind = "Pod"} end -- nobody runs it
   -- Events are made only for hooks that want them, which are few: a year has a million runs.
   function runner.tell(_, hook, kind, run, alert)

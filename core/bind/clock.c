@@ -56,7 +56,7 @@ static struct virtual *check_virtual(lua_State *L) {
  * time (task.sleep, a registry) waits for the clock that this gives. Once in a program. */
 static int l_virtual(lua_State *L) {
     lua_Integer t = luaL_checkinteger(L, 1);
-    struct virtual **box = lua_newuserdatauv(L, sizeof *box, 0);
+    struct virtual **box = lua_newuserdatauv(L, sizeof(struct virtual *), 0);
     struct err err = {0};
     if (virtual_new(host_of(L)->loop, t * NS_PER_S, box, &err))
         return luaL_error(L, "%s", err.message);

@@ -100,7 +100,7 @@ static void sink(struct virtual *clock, struct wake *wake) {
 int wake_reserve(struct virtual *clock) {
     if (clock->reserved + 1 >= clock->capacity) {
         size_t capacity = clock->capacity ? clock->capacity * 2 : 64;
-        struct wake **heap = realloc(clock->heap, capacity * sizeof *heap);
+        struct wake **heap = realloc(clock->heap, capacity * sizeof(struct wake *));
         if (!heap)
             return ERR_NOMEM;
         clock->heap = heap;
