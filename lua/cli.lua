@@ -137,6 +137,8 @@ cli.time_options = {
 -- Those of the daemon and of whatever reaches a cluster.
 cli.place_options = {
   {name = "kube-config-path", value = "FILE", help = "kubeconfig file"},
+  {name = "kube-qps", value = "N", integer = true, help = "objects created a second (default: 0, no limit)"},
+  {name = "kube-burst", value = "N", integer = true, help = "objects created at once after a rest (default: kube-qps)"},
   {name = "executor", value = "auto|kubernetes|local", choices = {"auto", "kubernetes", "local"},
     help = "where tasks run (default: auto)"},
   {name = "state-dir", value = "DIR",

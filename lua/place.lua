@@ -58,10 +58,13 @@ local function on_this_machine(options)
   return self
 end
 
--- "kubernetes" and a client, or "local"; nil and what is wrong. options: {executor=, kube_config_path=}.
+-- "kubernetes" and a client, or "local"; nil and what is wrong. options: {executor=, kube_config_path=,
+-- kube_qps=, kube_burst=}.
 function place.choose(options)
   if options.executor == "local" then return "local" end
-  local client, message, code = kube.connect {path = options.kube_config_path}
+  local client, message, code = kube.connect {
+    path = options.kube_config_path, qps = options.kube_qps, burst = options.kube_burst,
+  }
   if client then return "kubernetes", client end
   if options.executor == "kubernetes" or code ~= "notfound" then return nil, message end
   return "local"

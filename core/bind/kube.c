@@ -68,13 +68,27 @@ static void warn_insecure(struct log *log, const struct kube_config *config) {
                   "server", config->server, "source", config->source, NULL);
 }
 
+/* -1: the field is not there. */
+static double rate_field(lua_State *L, int table, const char *name, double least) {
+    lua_getfield(L, table, name);
+    if (lua_isnil(L, -1))
+        return -1;
+    lua_Number value = luaL_checknumber(L, lua_gettop(L));
+    if (!(value >= least && value <= 1e6))
+        luaL_error(L, "kube: %s must be from %d to 1e6", name, (int)least);
+    return value;
+}
+
 static int l_connect(lua_State *L) {
     struct kube_config_request request = {.getenv = from_environment};
+    double qps = 0, burst = -1;
     lua_settop(L, 1);
     if (!lua_isnil(L, 1)) {
         luaL_checktype(L, 1, LUA_TTABLE);
         request.path = text_field(L, 1, "path");
         request.context = text_field(L, 1, "context");
+        qps = rate_field(L, 1, "qps", 0);
+        burst = rate_field(L, 1, "burst", 1);
     }
     struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = (struct handle){0};
@@ -85,10 +99,13 @@ static int l_connect(lua_State *L) {
     if (kube_config_load(&request, &config, &err))
         return push_failure(L, &err);
     warn_insecure(host->log, config);
-    if (!kube_client_new(host->loop, host->log, config, &handle->client, &err))
-        return 1;
-    err.code = ERR_IO; /* a configuration was found */
-    return push_failure(L, &err);
+    if (kube_client_new(host->loop, host->log, config, &handle->client, &err)) {
+        err.code = ERR_IO; /* a configuration was found */
+        return push_failure(L, &err);
+    }
+    if (qps > 0)
+        kube_client_set_rate(handle->client, qps, burst >= 1 ? burst : qps > 1 ? qps : 1);
+    return 1;
 }
 
 /* Requests */

@@ -1,6 +1,7 @@
 /* The Lua module `kube`: one API server, from inside a task. What each call gives: core/kube/client.h.
- *   kube.connect{path=, context=} -> client | nil, message, code
+ *   kube.connect{path=, context=, qps=, burst=} -> client | nil, message, code
  *       code "notfound": no cluster is configured; "failed": one is, wrongly. Where it looks: kube/config.h
+ *       qps: creates a second (0, the default: no limit), burst: at once after a rest (default: qps)
  *   client:namespace(), client:server()   of the configuration
  *   client:skew()                         seconds that the server's clock is ahead of ours
  *   client.escape(text)                   percent-encoded, for a query or a path segment

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "document/document.h"
 #include "kube/credentials.h"
+#include "kube/pace.h"
 #include "loop/fetch.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-enum { LANES = KUBE_LOG + 1, MAX_SHARED = 100, MAX_LOGS = 50 };
+enum { LANES = KUBE_LOG + 1, MAX_LOGS = 50 };
 #define DEFAULT_TIMEOUT_NS (60 * NS_PER_S)
 
 /* Connections are shared by lanes that may hold each other up. */
@@ -24,6 +25,7 @@ struct kube_call {
     char *method, *path, *content_type;
     struct buf body;
     int64_t left_at;      /* unix ns at which it left the queue */
+    int64_t left_mono;    /* the same on the monotonic clock */
     unsigned credentials; /* their generation */
     bool repeated;
 };
@@ -37,6 +39,7 @@ struct kube_client {
     struct fetch_pool *pools[POOLS];
     struct calls queues[LANES], flying;
     size_t in_flight[LANES];
+    struct pace pace;   /* of the shared pool */
     struct timer *turn; /* looks at the queues on the next turn of the loop */
     int64_t skew;
 };
@@ -132,6 +135,15 @@ static void note_skew(struct kube_client *client, const struct kube_call *call, 
         client->skew = date + 1 < asked ? date + 1 - asked : 0;
 }
 
+static void note_pace(struct kube_client *client, const struct kube_call *call,
+                      const struct fetch_result *result) {
+    if (pool_of(call->request.lane) != POOL_SHARED || call->request.data)
+        return;
+    bool busy = !result->code && result->status == 429;
+    bool well = !result->code && result->status < 500 && !busy;
+    pace_answered(&client->pace, call->left_mono, clock_monotonic(loop_clock(client->loop)), busy, well);
+}
+
 static bool worth_repeating(struct kube_call *call, const struct fetch_result *result) {
     if (result->code || result->status != 401 || call->repeated)
         return false;
@@ -150,6 +162,7 @@ static void fetched(void *ctx, const struct fetch_result *result) {
     detach(call);
     if (!result->code && result->date && !call->request.data) /* a stream's Date is as old as the stream */
         note_skew(client, call, result->date);
+    note_pace(client, call, result);
     if (worth_repeating(call, result)) {
         TAILQ_INSERT_HEAD(&client->queues[call->request.lane], call, link);
         return;
@@ -254,6 +267,9 @@ static int submit(struct kube_call *call, struct err *err) {
         return rc;
     call->credentials = credentials_generation(client->credentials);
     call->left_at = clock_realtime(loop_clock(client->loop));
+    call->left_mono = clock_monotonic(loop_clock(client->loop));
+    if (call->request.lane == KUBE_CREATE)
+        pace_take(&client->pace);
     TAILQ_INSERT_TAIL(&client->flying, call, link);
     client->in_flight[call->request.lane]++;
     return 0;
@@ -262,13 +278,22 @@ static int submit(struct kube_call *call, struct err *err) {
 static bool has_room(const struct kube_client *client, enum kube_lane lane) {
     const size_t *flying = client->in_flight;
     if (pool_of(lane) == POOL_SHARED)
-        return flying[KUBE_CREATE] + flying[KUBE_DELETE] + flying[KUBE_OTHER] < MAX_SHARED;
+        return flying[KUBE_CREATE] + flying[KUBE_DELETE] + flying[KUBE_OTHER] < client->pace.window;
     return pool_of(lane) != POOL_LOG || flying[lane] < MAX_LOGS;
 }
 
+/* Whether a call of that lane must wait for --kube-qps; then we look again when it may go. */
+static bool paced(struct kube_client *client, enum kube_lane lane) {
+    int64_t wait =
+        lane == KUBE_CREATE ? pace_wait(&client->pace, clock_monotonic(loop_clock(client->loop))) : 0;
+    if (wait > 0)
+        timer_start(client->turn, wait);
+    return wait > 0;
+}
+
 static struct kube_call *next_call(struct kube_client *client) {
-    for (unsigned lane = 0; lane < LANES; lane++)
-        if (!TAILQ_EMPTY(&client->queues[lane]) && has_room(client, (enum kube_lane)lane))
+    for (enum kube_lane lane = KUBE_LEASE; lane <= KUBE_LOG; lane++)
+        if (!TAILQ_EMPTY(&client->queues[lane]) && has_room(client, lane) && !paced(client, lane))
             return TAILQ_FIRST(&client->queues[lane]);
     return NULL;
 }
@@ -354,6 +379,7 @@ int kube_client_new(struct loop *loop, struct log *log, struct kube_config *conf
     }
     client->loop = loop;
     client->config = config;
+    kube_client_set_rate(client, 0, 0);
     for (size_t i = 0; i < LANES; i++)
         TAILQ_INIT(&client->queues[i]);
     TAILQ_INIT(&client->flying);
@@ -383,6 +409,10 @@ void kube_client_free(struct kube_client *client) {
     timer_free(client->turn);
     kube_config_free(client->config);
     free(client);
+}
+
+void kube_client_set_rate(struct kube_client *client, double qps, double burst) {
+    pace_start(&client->pace, qps, burst, clock_monotonic(loop_clock(client->loop)));
 }
 
 struct loop *kube_client_loop(const struct kube_client *client) {

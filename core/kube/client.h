@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 /* Lanes in order of priority; LEASE, WATCH and LOG have connections of their own. At most 100 requests of
- * CREATE, DELETE and OTHER together are in flight, at most 50 followed logs, and at most 50 last reads of
- * logs (LOG_END, on the same connections). */
+ * CREATE, DELETE and OTHER together are in flight, fewer while the server is busy or slow (pace.h), at most
+ * 50 followed logs, and at most 50 last reads of logs (LOG_END, on the same connections). */
 enum kube_lane { KUBE_LEASE, KUBE_CREATE, KUBE_DELETE, KUBE_OTHER, KUBE_WATCH, KUBE_LOG_END, KUBE_LOG };
 
 struct kube_client;
@@ -29,6 +29,9 @@ int kube_client_new(struct loop *loop, struct log *log, struct kube_config *conf
                     struct err *err);
 /* Cancels what is under way, without callbacks. Allowed from a callback; NULL is fine. */
 void kube_client_free(struct kube_client *client);
+/* At most so many creates a second, and burst (1 or more) at once after a rest. qps 0, and at first: no
+ * limit. */
+void kube_client_set_rate(struct kube_client *client, double qps, double burst);
 const struct kube_config *kube_client_config(const struct kube_client *client);
 struct loop *kube_client_loop(const struct kube_client *client);
 

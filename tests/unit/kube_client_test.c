@@ -195,6 +195,17 @@ static void at_most_100_fly_and_creates_go_first(void **state) {
     free(text);
 }
 
+static void creates_keep_to_their_rate(void **state) {
+    (void)state;
+    kube_client_set_rate(fixture.client, 0.1, 2);
+    struct seen seen = {.f = &fixture};
+    send_many(&seen, 3, KUBE_CREATE, "/version?create");
+    send_many(&seen, 1, KUBE_OTHER, "/version?other");
+    fixture_pass(&fixture, 500);
+    assert_int_equal(fixture_count(&fixture, "requests", "version?create"), 2);
+    assert_int_equal(fixture_count(&fixture, "requests", "version?other"), 1);
+}
+
 static bool not_wanted(void *ctx) {
     (void)ctx;
     return false;
@@ -491,6 +502,7 @@ int main(void) {
         CASE(no_server_is_not_sent),
         CASE(the_token_goes_along_and_the_client_says_who_it_is),
         CASE(at_most_100_fly_and_creates_go_first),
+        CASE(creates_keep_to_their_rate),
         CASE(fenced_requests_never_leave),
         CASE(cancelled_calls_say_nothing),
         CASE(freed_from_a_callback),
