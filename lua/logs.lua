@@ -52,8 +52,8 @@ function Files:find(word)
     local runs = self:runs_of(namespace, word)
     if #runs > 0 then return runs[#runs] end
   end
-  return nil, ("no output of a run or job '%s' is kept in %s; `history` names the runs, `why` has their last lines")
-    :format(word, self.dir)
+  return nil, ("no output of a run or job '%s' is kept in %s; `history` names the runs, `explain JOB SLOT` has " ..
+    "their last lines"):format(word, self.dir)
 end
 
 function Files.copy(_, run, follow, write)

@@ -5,9 +5,16 @@ local explain = require "explain"
 local json = require "json"
 local preview = require "preview"
 local terminal = require "terminal"
+local when = require "when"
+
+-- A job and an instant: what became of that slot only the scheduler knows.
+local function is_word(word) return word ~= nil and word:sub(1, 1) ~= "-" end
+if is_word(arg[1]) and is_word(arg[2]) and not is_word(arg[3]) and when.parse(arg[2], clock.now()) then
+  return require "why.command"(arg)
+end
 
 local options, code = cli.parse({
-  name = "explain", usage = "EXPR|JOB [options]", most = math.huge,
+  name = "explain", usage = "EXPR|JOB [options], or JOB SLOT", most = math.huge,
   summary = "Says in words when an expression in quotes or a job of the schedule runs, what that might not mean,\n" ..
     "what the next changes of the clock do to it, and its next slots.",
   options = cli.join(cli.schedule_options, cli.time_options, {

@@ -6,9 +6,19 @@ usage: kube-scheduler [COMMAND] [OPTIONS]
   check [FILE…]        prints every mistake of a schedule, each at its place
   next EXPR|JOB        prints when an expression or a job runs next
   explain EXPR|JOB     says it in words, with what daylight saving does to it
+  explain JOB SLOT     why that slot ran, or did not
   template JOB         prints the manifest that would be created
   simulate             what the schedule would do in a window of time; nothing runs
   repl                 Lua at a prompt: a schedule, its hooks and a clock to turn
+
+of a running scheduler:
+  jobs, status         what there is, who leads, what is held, paused or under way
+  history [JOB]        what became of runs and slots
+  logs JOB|RUN [-f]    the output of a run
+  trigger JOB          runs a job now
+  suspend [JOB]        no slots until resumed, or until a time; resume [JOB]
+  backfill JOB FROM TO runs past slots
+
   FILE.lua [ARGS…]     a program of your own on the same modules
   version
 

@@ -100,6 +100,9 @@ def granted(where):
             for resource in rule["resources"] for verb in rule["verbs"]}
 
 
+SELDOM = {("", "configmaps", "delete")}  # a request that its asker left, after 5 min
+
+
 def requests(where):
     """What the service account asked for: {(group, resource, verb): {status codes}}."""
     user, found = f"system:serviceaccount:{where}:{ACCOUNT}", {}
@@ -151,11 +154,11 @@ def _():
         pod={**often, "template": "pod.json"}, job={**often, "template": "job.json"}))
     kubectl("-n", where, "delete", "pod", "-l", f"app.kubernetes.io/name={ACCOUNT}")
     try:
-        wait_for(lambda: granted(where) <= set(requests(where)), 150, "use of all permissions")
+        wait_for(lambda: granted(where) - SELDOM <= set(requests(where)), 150, "use of all permissions")
     except AssertionError:
-        raise AssertionError(f"not used: {granted(where) - set(requests(where))}") from None
+        raise AssertionError(f"not used: {granted(where) - SELDOM - set(requests(where))}") from None
     refused = {key for key, codes in requests(where).items() if 403 in codes}
-    assert not refused and set(requests(where)) == granted(where), set(requests(where)) ^ granted(where)
+    assert not refused and set(requests(where)) | SELDOM == granted(where), set(requests(where)) ^ granted(where)
 
 
 def run():

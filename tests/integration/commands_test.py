@@ -80,7 +80,7 @@ def _():
 @test("a job that is not there: the nearest name, exit code 1", seconds=40)
 def _():
     s = Scheduler(yearly=YEARLY)
-    for words in (["trigger", "yaerly"], ["suspend", "yaerly"], ["history", "yaerly"], ["why", "yaerly", "now"],
+    for words in (["trigger", "yaerly"], ["suspend", "yaerly"], ["history", "yaerly"], ["explain", "yaerly", "now"],
                   ["backfill", "yaerly", "-2h", "now"]):
         assert "did you mean 'yearly'?" in s.command(*words, code=1), words
     assert "which job?" in s.command("trigger", code=2)
@@ -97,7 +97,7 @@ def _():
     s.start().wait_log(r"slot skipped job=tick .*: release", 20)
     assert "run started" not in s.daemon.log()
     assert s.json("jobs", "tick")[0]["suspended"]["reason"] == "release"
-    assert "it did not run: suspended" in s.command("why", "tick", instant(s.history("tick")[0]["slot"]))
+    assert "it did not run: suspended" in s.command("explain", "tick", instant(s.history("tick")[0]["slot"]))
     s.command("resume", "tick")
     s.daemon.wait_log("run started job=tick", 20)
     assert "was not suspended" in s.command("resume", "tick")
@@ -163,7 +163,7 @@ def _():
     assert "there is no backfill 'b1'" in s.command("backfill", "--cancel", "b1", code=1)
 
 
-@test("history, why and logs tell what became of runs", seconds=60)
+@test("history, explain and logs tell what became of runs", seconds=60)
 def _():
     s = Scheduler(tick=TICK, hourly=HOURLY)
     row = s.history("tick")[0]
@@ -171,10 +171,10 @@ def _():
     assert s.command("logs", row["run"]) == "hello \n"
     assert s.command("logs", "tick", "-f") == "hello \n"
     assert "no output of a run or job 'none'" in s.command("logs", "none", code=1)
-    assert "it ran (schedule), and succeeded" in s.command("why", "tick", instant(row["slot"]))
-    assert "it is no slot of this schedule" in s.command("why", "hourly", "2026-01-01T00:30:00Z")
-    assert "slots before that run by `backfill` only" in s.command("why", "hourly", "2026-01-01T00:00:00Z")
-    assert "still to come" in s.command("why", "hourly", "2099-01-01T00:00:00Z")
+    assert "it ran (schedule), and succeeded" in s.command("explain", "tick", instant(row["slot"]))
+    assert "it is no slot of this schedule" in s.command("explain", "hourly", "2026-01-01T00:30:00Z")
+    assert "slots before that run by `backfill` only" in s.command("explain", "hourly", "2026-01-01T00:00:00Z")
+    assert "still to come" in s.command("explain", "hourly", "2099-01-01T00:00:00Z")
 
 
 @test("without a daemon jobs reads the file and says so; status fails and says what to check", seconds=30)

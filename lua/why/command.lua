@@ -1,0 +1,27 @@
+-- kube-scheduler explain JOB SLOT: why a slot ran, or did not. f(words) -> exit code
+local ask = require "ask"
+local terminal = require "terminal"
+
+return function(words)
+  local options, code = ask.parse({
+    name = "explain", usage = "JOB SLOT [options]", most = 2, least = 2, missing = "JOB and SLOT are needed",
+    summary = "Says why a slot ran, was skipped or missed, waits, or never was one, from what the scheduler recorded.",
+  }, words)
+  if not options then return code end
+
+  local slot
+  slot, code = ask.time(options, options.words[2], "SLOT")
+  if not slot then return code end
+  local answer
+  answer, code = ask.daemon(options, {command = "why", job = options.words[1], slot = slot})
+  if not answer then return code end
+  if options.format == "json" then
+    terminal.json(answer)
+    return true
+  end
+  print(answer.text)
+  local record = answer.record
+  if answer.run then print("run " .. answer.run) end
+  for _, line in ipairs(record and record.log_tail or {}) do print("  | " .. terminal.clean(line)) end
+  return true
+end
