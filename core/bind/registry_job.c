@@ -18,7 +18,7 @@ static unsigned read_outcomes(lua_State *L) {
     for (lua_Integer i = 1; i <= luaL_len(L, -1); i++) {
         lua_rawgeti(L, -1, i);
         const char *name = lua_tostring(L, -1);
-        enum outcome outcome;
+        enum outcome outcome = OUTCOME_FAILED;
         if (!name || outcome_parse(name, &outcome))
             luaL_error(L, "retries: there is no outcome '%s'", name ? name : "");
         bits |= 1U << outcome;
