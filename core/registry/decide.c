@@ -6,7 +6,10 @@
 
 int run_get(const struct registry *registry, uint64_t id, struct run **out, struct err *err) {
     *out = ids_get(&registry->runs, id);
-    return *out ? 0 : err_set(err, ERR_NOTFOUND, "there is no such run any more");
+    if (*out)
+        return 0;
+    err_set(err, ERR_NOTFOUND, "there is no such run any more");
+    return ERR_NOTFOUND;
 }
 
 static int find_deciding(const struct registry *registry, uint64_t id, struct run **out, struct err *err) {
