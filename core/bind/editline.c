@@ -154,8 +154,10 @@ static void typed(uv_poll_t *input, int status, int events) {
 static void interrupted(void *ctx, int signum) {
     (void)signum;
     struct editor *editor = ctx;
+    if (!interrupts)
+        return; /* it has ended what computed; the loop tells of it only now */
+    interrupts = 0;
     if (editor->reader) {
-        interrupts = 0;
         (void)fputs("^C\n", stdout);
         stop_reading(editor);
         el_reset(editor->edit);
@@ -248,7 +250,7 @@ static void set_up_keys(EditLine *edit, struct editor *editor) {
     (void)el_set(edit, EL_CLIENTDATA, editor);
     (void)el_set(edit, EL_EDITOR, "emacs");
     (void)el_set(edit, EL_PROMPT, prompt_of);
-    (void)el_set(edit, EL_ADDFN, "complete", "complete the word", complete);
+    (void)el_wset(edit, EL_ADDFN, L"complete", L"complete the word", complete); /* el_set would leak both */
     (void)el_set(edit, EL_BIND, "^I", "complete", NULL);
     (void)el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     (void)el_source(edit, NULL); /* ~/.editrc */

@@ -3,9 +3,8 @@
 
 import json
 import os
-import time
 
-from harness import main, run_binary, temporary_folder, test
+from harness import BINARY, main, run_binary, temporary_folder, test
 
 POD = """
 apiVersion: v1
@@ -13,6 +12,10 @@ kind: Pod
 spec:
   containers: [{name: main, image: none}]
 """
+
+
+# Seconds. The sanitizers take their share.
+SLOWEST = 300 if "sanitize" in BINARY else 60
 
 
 def folder(schedule, hooks=None):
@@ -28,7 +31,7 @@ def folder(schedule, hooks=None):
 
 
 def simulate(path, *arguments, code=0):
-    done = run_binary(["simulate", "--dir", path, *arguments])
+    done = run_binary(["simulate", "--dir", path, *arguments], seconds=SLOWEST)
     assert done.returncode == code, (done.returncode, done.stderr)
     return done.stdout if code == 0 else done.stderr
 
@@ -178,18 +181,15 @@ new: {cron: "@daily", template: pod.yml}
     assert simulate(path, *DAY, "--diff", os.path.join(path, "schedule.yml")) == "No slot changes.\n"
 
 
-@test("a thousand jobs over thirty days", seconds=120)
+@test("a thousand jobs over thirty days", seconds=SLOWEST + 20)
 def _():
     lines = []
     for i in range(1000):
         hour = "*/4" if i % 2 else i % 24
         lines.append(f'job-{i}: {{cron: "{i % 60} {hour} * * *", template: pod.yml}}')
     path = folder("\n".join(lines))
-    started = time.monotonic()
-    out = simulate(path, "--from", "2026-03-02", "--to", "+30d")
-    seconds = time.monotonic() - started
+    out = simulate(path, "--from", "2026-03-02", "--to", "+30d")  # within SLOWEST
     assert "1000 jobs, 105000 runs, 0 failed, 0 skipped" in out, out.split("\n")[0]
-    assert seconds < 60, seconds
 
 
 main()
