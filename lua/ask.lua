@@ -6,6 +6,7 @@
 local cli = require "cli"
 local clock = require "clock"
 local place = require "place"
+local requests = require "control.request"
 local sys = require "sys"
 local text = require "text"
 local when = require "when"
@@ -50,17 +51,12 @@ function ask.time(options, value, what)
   return nil, ask.complain(options, 2, "%s: %s", what, message)
 end
 
--- A request's id: small letters and digits, so that it can be part of an object's name.
-local function check_id(id)
-  if not id then return sys.random(4) end
-  if #id <= 16 and id:match "^[a-z0-9]+$" then return id end
-  return nil, ("--id takes up to 16 small letters and digits, not '%s'"):format(id)
-end
-
 function ask.try(options, request)
-  local id, message = check_id(options.id)
-  if not id then return nil, message, "usage" end
-  request.id, request.by = id, sys.user() .. "@" .. sys.hostname()
+  request.id = options.id or sys.random(4)
+  if not requests.is_id(request.id) then
+    return nil, ("--id takes up to 16 small letters and digits, not '%s'"):format(request.id), "usage"
+  end
+  request.by = sys.user() .. "@" .. sys.hostname()
   local kind, client = place.choose(options)
   local seconds = options.timeout or SECONDS
   if not kind then return nil, client, "failed" end

@@ -103,12 +103,17 @@ local function without(list, slot)
   return out
 end
 
+-- The id is part of the run's name.
+local function is_of(id, order, record)
+  return record.job == order.job and record.run:find("-b" .. id .. "-", 1, true) ~= nil
+end
+
 -- A run is over: is it one of ours? One that will be tried again is not over.
 function Backfill:over(record, run)
   if record.trigger ~= "backfill" or run.retry_at then return end
   for id, order in pairs(self.orders) do
     local running = without(order.running, record.slot)
-    if order.job == record.job and #running < #order.running then
+    if is_of(id, order, record) and #running < #order.running then
       local failed = record.outcome ~= "succeeded" and 1 or 0
       self:put(id, {running = running, done = order.done + 1, failed = order.failed + failed})
       self:wake(id)
@@ -175,16 +180,17 @@ end
 function Backfill:restore() self.orders = self.state:read "backfills" end
 
 -- Whether the slot's run ended while it could not be counted.
-function Backfill:is_over(order, slot)
+function Backfill:is_over(id, slot)
+  local order = self.orders[id]
   for _, record in ipairs(self.history:find(order.job, slot)) do
-    if record.trigger == "backfill" then return record end
+    if is_of(id, order, record) then return record end
   end
 end
 
 -- Slots that were under way are asked for again: a run that exists is found, one that was never created starts.
 function Backfill:resume(id, job)
   for _, slot in ipairs(self.orders[id].running) do
-    local record = self:is_over(self.orders[id], slot)
+    local record = self:is_over(id, slot)
     if record then
       self:over(record, {})
     else

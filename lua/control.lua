@@ -8,6 +8,7 @@ local control_kubernetes = require "control.kubernetes"
 local control_local = require "control.local"
 local log = require "log"
 local read = require "control.read"
+local requests = require "control.request"
 local text = require "text"
 
 local Control = {}
@@ -183,7 +184,7 @@ function Control:run(request)
 end
 
 function Control:handle(request)
-  if type(request) ~= "table" or type(request.id) ~= "string" then return {error = "the request is unreadable"} end
+  if type(request) ~= "table" or not requests.is_id(request.id) then return {error = "the request is unreadable"} end
   local went_well, answer, problem = xpcall(self.run, debug.traceback, self, request)
   if went_well then return answer or {error = problem} end
   log.error("a command failed", detail(request, {error = answer}))

@@ -5,6 +5,7 @@
 local clock = require "clock"
 local json = require "json"
 local log = require "log"
+local requests = require "control.request"
 local task = require "task"
 
 local over = {}
@@ -18,18 +19,6 @@ local POLL = {0.1, 0.2, 0.3, 0.5} -- seconds between looks for the answer; the l
 local function name_of(instance, id) return instance .. "-request-" .. id end
 
 -- Serving
-
--- The answer as text; rows that do not fit are left off, and counted.
-local function encode(answer)
-  local text = json.encode(answer)
-  while #text > ROOM and type(answer.rows) == "table" and #answer.rows > 0 do
-    local keep = #answer.rows // 2
-    answer.left_off = (answer.left_off or 0) + #answer.rows - keep
-    answer.rows = json.array(table.move(answer.rows, 1, keep, 1, {}))
-    text = json.encode(answer)
-  end
-  return text
-end
 
 -- Who made it: what wrote it, by the API server's record, and who that says it was.
 local function asker(object, request)
@@ -60,7 +49,7 @@ local function answer_one(options, name)
   local age = clock.now() - created
   if object.metadata.labels[REQUEST] == "pending" then
     object.data = object.data or {}
-    object.data.answer = encode(act(options, object, age))
+    object.data.answer = requests.encode(act(options, object, age), ROOM)
     object.metadata.labels[REQUEST] = "answered"
     object.metadata.annotations = object.metadata.annotations or {}
     object.metadata.annotations["kube-scheduler/answered"] = clock.format(clock.now())

@@ -3,6 +3,7 @@
 --   over.serve{path=, handle=function(request) -> answer} -> server, closed by server:close(); or nil, message
 --   over.ask{path=, request=, seconds=} -> answer; or nil, message, code as socket.ask
 local json = require "json"
+local requests = require "control.request"
 local socket = require "socket"
 local sys = require "sys"
 
@@ -10,11 +11,13 @@ local over = {}
 
 over.NAME = "control.sock"
 
+local ROOM = 8 << 20 -- bytes of an answer, as core/loop/socket.h has it
+
 -- The kernel says who asks, whatever the request says.
 local function handle_line(options, line, uid)
   local request = json.parse(line)
   if type(request) == "table" then request.by = sys.user(uid) end
-  return json.encode(options.handle(request))
+  return requests.encode(options.handle(request), ROOM)
 end
 
 function over.serve(options)
