@@ -52,11 +52,16 @@ function simulation.hooks(dir, watch, log)
 end
 
 -- The registry as the runner sees it: its answers to slots are noted on the way.
-local function overheard(real, note_skip)
-  local seen = {}
+function simulation:overheard(real)
+  local seen, asked, watch = {}, self.asked, self.watch
   function seen.skip(_, id, reason)
     local done, message, code = real:skip(id, reason)
-    if done then note_skip(id, reason) end
+    if done then watch.skipped(asked[id], reason) end
+    return done, message, code
+  end
+  function seen.start(_, id, ...)
+    local done, message, code = real:start(id, ...)
+    if done then watch.started(asked[id]) end -- in this instant
     return done, message, code
   end
   return setmetatable(seen, {__index = function(_, name)
@@ -85,7 +90,6 @@ function simulation:make_runner(options)
   local runner = Runner.new {instance = options.instance, jobs = options.jobs, settings = options.settings,
     hooks = options.hooks.host, alerts = captured, history = setmetatable({}, silent)}
   runner.manifest = function() return {kind = "Pod"} end -- nobody runs it
-  -- Events are made only for hooks that want them, which are few: a year has a million runs.
   function runner.tell(_, hook, kind, run, alert)
     if hook and self.hooks:defined(hook) then return Runner.tell(runner, hook, kind, run, alert) end
     runner:reported(run)
@@ -108,36 +112,35 @@ function simulation.new(options)
   handlers.executor = executor_for(options.jobs, options.durations or {})
   handlers.instance, handlers.retention = options.instance, 0
   self.registry = registry.new(handlers)
-  runner:attach(overheard(self.registry, function(id, reason)
-    local run = self.asked[id]
-    self.asked[id] = nil
-    if run then self.watch.skipped(run, reason) end
-  end))
+  runner:attach(self:overheard(self.registry))
   self.runner = runner
   return self
 end
 
--- The runner's handlers, overheard.
+-- The runner's handlers, overheard; those that only tell hooks are left out where no hook listens, since a year has a
+-- million runs.
 function simulation:handlers(runner)
-  local out, watch, asked = runner:handlers(), self.watch, self.asked
-  local on_slot, on_skipped, on_started, on_outcome = out.on_slot, out.on_skipped, out.on_started, out.on_outcome
+  local out, watch, asked, hooks = runner:handlers(), self.watch, self.asked, self.hooks
+  local on_slot, on_skipped, on_outcome = out.on_slot, out.on_skipped, out.on_outcome
+  local outcome_is_told = false
+  for _, hook in ipairs {"on_succeeded", "on_failed", "on_attempt_failed", "on_recovered"} do
+    outcome_is_told = outcome_is_told or hooks:defined(hook)
+  end
   function out.on_slot(run)
     asked[run.id] = run
     on_slot(run)
+    asked[run.id] = nil
   end
   function out.on_skipped(run)
     watch.skipped(run, run.reason)
     on_skipped(run)
   end
-  function out.on_started(run)
-    asked[run.id] = nil
-    watch.started(run)
-    if self.hooks:defined "on_started" then on_started(run) end
-  end
   function out.on_outcome(run)
     watch.ended(run)
-    on_outcome(run)
+    if outcome_is_told then return on_outcome(run) end
+    runner:reported(run)
   end
+  if not hooks:defined "on_started" then out.on_started = nil end
   function out.on_ready() end
   return out
 end
