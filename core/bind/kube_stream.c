@@ -239,7 +239,7 @@ static int l_follow(lua_State *L) {
     lua_settop(L, 5);
     struct stream *stream = open_stream(L, log_type, 5);
     struct err err = {0};
-    if (!pod_log_follow(client, namespace_, pod, container, 0, &events, stream, &stream->log, &err))
+    if (!pod_log_follow(client, namespace_, pod, container, 0, 0, &events, stream, &stream->log, &err))
         return 1;
     close_stream(stream);
     return luaL_error(L, "kube: %s", err.message);

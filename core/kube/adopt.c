@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TAIL = 50 }; /* lines that an alert shows (registry/tail.h keeps as many) */
+
 static void note_pod(const struct kube_object *pod, struct adopted_run *out, struct result *last) {
     struct result result;
     const struct kube_container *main = outcome_main_container(pod);
@@ -70,6 +72,13 @@ static void describe(const struct run *run, const char *namespace_, struct adopt
     judge_ending(object, out);
 }
 
+/* Whoever tells its outcome wants its last lines: then it is adopted as if it ran on, and ends, with them,
+ * before `ready`. Later nobody waits for that. */
+static bool needs_tail(const struct run *run, const struct adopted_run *found) {
+    return !run->executor->ready && found->finished && found->started && !found->reported &&
+           !run->found->deletion;
+}
+
 /* What an earlier daemon began to do to end it. */
 static void take_up_ending(struct run *run) {
     struct result ending;
@@ -87,9 +96,11 @@ static void carry_on(struct run *run, const struct adopted_run *found) {
     struct kube_object *object = run->found;
     run->found = NULL;
     run->state = RUN_ACTIVE;
+    run->executor->tails += run->tail > 0;
     run->pending_timeout = run->executor->pending_timeout;
-    if (found->started) {
+    if (found->started)
         run->started = found->result.started ? found->result.started : object->created;
+    if (found->started && !run->tail) {
         run->since = run->executor->output_since ? run->executor->output_since : run_now(run);
         run_log(run, LOG_INFO, "an earlier daemon's run goes on", "its earlier output is in its Pod's log");
     } else {
@@ -102,8 +113,7 @@ static void carry_on(struct run *run, const struct adopted_run *found) {
                 observe_pod(run, pod->found);
             run_keep_object(&pod->found, NULL);
         }
-    else
-        observe_pod(run, object);
+    observe_object(run->executor, object);
     run_keep_object(&object, NULL);
     if (run->stop && run->state == RUN_ACTIVE)
         remove_begin(run, run->stop);
@@ -124,6 +134,10 @@ static void adopt(struct run *run) {
     }
     struct adopted_run found;
     describe(run, namespace_, &found);
+    if (needs_tail(run, &found)) {
+        run->tail = TAIL;
+        found.finished = false;
+    }
     void *owner = executor->events.adopted(executor->ctx, &found);
     free(namespace_);
     bool owned = owner && !run_set_owner(run, owner);
@@ -188,7 +202,7 @@ void adopt_found(struct kube_executor *executor, struct kube_object *object) {
         adopt(run);
 }
 
-void adopt_all(struct kube_executor *executor) {
+static void adopt_those_found(struct kube_executor *executor) {
     struct run *found = NULL, *next;
     for (enum kube_kind kind = KUBE_POD; kind <= KUBE_JOB; kind++)
         for (struct map_node *node = NULL; (node = map_next(&executor->runs[kind], node));) {
@@ -202,4 +216,21 @@ void adopt_all(struct kube_executor *executor) {
         next = found->todo;
         adopt(found);
     }
+}
+
+static void become_ready(struct kube_executor *executor) {
+    executor->ready = true;
+    adopt_those_found(executor); /* that came meanwhile */
+    executor->events.ready(executor->ctx);
+}
+
+void adopt_all(struct kube_executor *executor) {
+    adopt_those_found(executor);
+    if (executor->tails == 0)
+        become_ready(executor);
+}
+
+void adopt_tail_ended(struct kube_executor *executor) {
+    if (--executor->tails == 0)
+        become_ready(executor);
 }

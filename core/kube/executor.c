@@ -42,8 +42,6 @@ static void open_further(struct kube_executor *executor, enum kube_kind synced) 
         return;
     }
     adopt_all(executor);
-    executor->ready = true;
-    executor->events.ready(executor->ctx);
 }
 
 static void feed_synced(struct feed *feed) {

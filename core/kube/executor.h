@@ -3,7 +3,8 @@
  * A manifest carries DESIGN's labels and annotations in its metadata; a Job's also has the labels
  * app.kubernetes.io/managed-by and kube-scheduler/instance in spec.template.metadata, or its Pods are neither
  * seen nor are their logs followed. A run with such labels that shows up after `ready` without a start (the
- * late create of an earlier leader) comes as `adopted` too.
+ * late create of an earlier leader) comes as `adopted` too. One that ended while no daemon was there, and
+ * whose outcome nobody has told, is adopted as running; its last 50 lines and `finished` come before `ready`.
  *
  * A run that is ended (stop, pending_timeout) gets the finalizer kube-scheduler/name and annotations with its
  * outcome, and is deleted: a Job with propagation Foreground, so that its Pods go although the Job stays. Its

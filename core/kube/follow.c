@@ -42,7 +42,8 @@ static int open_log(struct follow *follow, struct err *err) {
     if (!namespace_)
         return err_set(err, ERR_NOMEM, "out of memory");
     int code = pod_log_follow(pod->run->executor->client, namespace_, pod->key + pod->namespace_len + 1,
-                              follow->container, pod->run->since, &events, follow, &follow->log, err);
+                              follow->container, pod->run->since, pod->run->tail, &events, follow,
+                              &follow->log, err);
     free(namespace_);
     return code;
 }

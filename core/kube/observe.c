@@ -58,7 +58,11 @@ void observe_finish(struct run *run) {
     run_note(&run->waits, NULL);
     run_note(&run->end, NULL);
     run_after(run, 0, remove_settle);
-    run->executor->events.finished(run->executor->ctx, run->owner, &result);
+    struct kube_executor *executor = run->executor;
+    bool had_tail = run->tail > 0;
+    executor->events.finished(executor->ctx, run->owner, &result);
+    if (had_tail)
+        adopt_tail_ended(executor);
 }
 
 void observe_drained(struct run *run) {
@@ -152,7 +156,8 @@ static void note_decision(struct run *run, const struct kube_object *object, con
 
 static void pod_over(struct run *run, struct pod *pod, const struct result *result) {
     pod->over = true;
-    if (!run->is_job || run->decided || result->outcome != OUTCOME_SUCCEEDED)
+    bool is_latest = !run->end || !result->finished || result->finished >= run->end->finished;
+    if (!run->is_job || run->decided || (result->outcome != OUTCOME_SUCCEEDED && is_latest))
         run_note(&run->end, result);
     if (run->state == RUN_DRAINING)
         observe_drained(run);

@@ -42,6 +42,7 @@ struct pod_log {
     size_t count;   /* lines handed on of that second */
     size_t given;   /* bytes handed on of a line that was cut short behind them */
     size_t skip;    /* of count: still to be passed over on this connection */
+    int tail;       /* as long as nothing was had: only so many lines */
 };
 
 /* Lines */
@@ -216,7 +217,7 @@ static void done(void *ctx, const struct kube_reply *reply) {
 static int append_since(const struct pod_log *log, struct buf *path) {
     char since[RFC3339_BYTES];
     if (log->newest == 0)
-        return 0;
+        return log->tail ? buf_printf(path, "&tailLines=%d", log->tail) : 0;
     rfc3339_format(log->newest / NS_PER_S, since);
     return buf_printf(path, "&sinceTime=%s", since);
 }
@@ -263,8 +264,8 @@ static int put_base(struct buf *path, const char *namespace_, const char *pod, c
 }
 
 int pod_log_follow(struct kube_client *client, const char *namespace_, const char *pod, const char *container,
-                   int64_t since, const struct pod_log_events *events, void *ctx, struct pod_log **out,
-                   struct err *err) {
+                   int64_t since, int tail, const struct pod_log_events *events, void *ctx,
+                   struct pod_log **out, struct err *err) {
     struct buf base = {0};
     struct pod_log *log = calloc(1, sizeof *log);
     if (!log)
@@ -274,6 +275,7 @@ int pod_log_follow(struct kube_client *client, const char *namespace_, const cha
                             .events = events,
                             .ctx = ctx,
                             .newest = since * NS_PER_S,
+                            .tail = tail,
                             .backoff = {.first_ns = NS_PER_S / 4, .most_ns = 4 * NS_PER_S}};
     if (put_base(&base, namespace_, pod, container) || !(log->base = buf_take(&base)) ||
         timer_new(log->loop, ask, log, &log->timer, NULL) ||

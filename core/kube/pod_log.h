@@ -17,10 +17,10 @@ struct pod_log_events {
 
 /* Tried again until it works, also while there is no such container yet. At most 50 are followed at a time;
  * those beyond wait, and are read when they have finished. since: unix seconds, lines written before that are
- * left out; 0: from the first. */
+ * left out; 0: from the first. tail: only so many of the last lines there are at first; 0: all. */
 int pod_log_follow(struct kube_client *client, const char *namespace_, const char *pod, const char *container,
-                   int64_t since, const struct pod_log_events *events, void *ctx, struct pod_log **out,
-                   struct err *err);
+                   int64_t since, int tail, const struct pod_log_events *events, void *ctx,
+                   struct pod_log **out, struct err *err);
 /* The container has terminated: done follows when the end of what there is was read, after 10 s at most. */
 void pod_log_finish(struct pod_log *log);
 /* Before done: cancels; after done: releases. Allowed from both callbacks. */

@@ -34,6 +34,7 @@ struct kube_executor {
     uint64_t epoch; /* counts relists; whoever was seen in one has its number */
     int64_t fence;  /* CLOCK_BOOTTIME, ns */
     bool fenced, ready;
+    size_t tails; /* runs whose last lines `ready` waits for */
 };
 
 struct run {
@@ -61,6 +62,7 @@ struct run {
     int64_t slot, start_deadline, pending_timeout;
     int64_t started;    /* when its first container was; 0: it has not */
     int64_t since;      /* output before is left out */
+    int tail;           /* only so many of the last lines; 0: all */
     int64_t delayed_at; /* CLOCK_MONOTONIC of the last event `delayed` */
     uint64_t seen;      /* epoch */
     struct timer *timer;
@@ -147,7 +149,8 @@ void observe_pending_from(struct run *run, int64_t since);          /* unix seco
 
 /* adopt.c: runs that are not ours yet. */
 void adopt_found(struct kube_executor *executor, struct kube_object *object);
-void adopt_all(struct kube_executor *executor);
+void adopt_all(struct kube_executor *executor); /* then `ready`, at once or when the last tail is there */
+void adopt_tail_ended(struct kube_executor *executor);
 
 /* follow.c: the output of a run's containers. */
 void follow_pod(struct pod *pod, const struct kube_object *object, bool over);

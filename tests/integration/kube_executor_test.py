@@ -246,6 +246,23 @@ def _():
         second.events("a")
 
 
+@test("what ended while no daemon was there is told with its last lines")
+def _():
+    api, first = set_up(run_seconds="inf")
+    first.start(pod("a"))
+    first.wait_log("^started a")
+    first.kill()
+    text = "".join(f"line {number}\n" for number in range(60))
+    api.control("log", {"namespace": "default", "name": "a", "container": "main", "text": text})
+    api.control("pod-phase", {"namespace": "default", "name": "a", "phase": "Failed", "exit_code": 3})
+    second = Driver(api)
+    events = second.events("a")
+    assert events[1:3] == ["line main line 10", "line main line 11"] and len(events) == 52, events
+    assert events[-1] == "finished failed 3 Error: container main: exit code 3", events[-1]
+    third = Driver(api)  # not reported yet
+    assert third.events("a")[1:] == events[1:]
+
+
 @test("a fence: nothing more is created")
 def _():
     api, driver = set_up()

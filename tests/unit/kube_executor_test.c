@@ -276,6 +276,7 @@ static const char *annotated(const char *annotations, const char *plain) {
 struct pod_log {
     char container[32], pod[64];
     int64_t since;
+    int tail;
     const struct pod_log_events *events;
     void *ctx;
     bool finish;
@@ -284,20 +285,20 @@ static struct pod_log logs[16];
 static size_t log_count, logs_freed;
 
 int __wrap_pod_log_follow(struct kube_client *client, const char *namespace_, const char *pod,
-                          const char *container, int64_t since, const struct pod_log_events *events,
+                          const char *container, int64_t since, int tail, const struct pod_log_events *events,
                           void *ctx, struct pod_log **out, struct err *err);
 void __wrap_pod_log_finish(struct pod_log *log);
 void __wrap_pod_log_free(struct pod_log *log);
 void __wrap_log_event(struct log *log, enum log_level level, const char *message, ...);
 
 int __wrap_pod_log_follow(struct kube_client *client, const char *namespace_, const char *pod,
-                          const char *container, int64_t since, const struct pod_log_events *events,
+                          const char *container, int64_t since, int tail, const struct pod_log_events *events,
                           void *ctx, struct pod_log **out, struct err *err) {
     (void)client;
     (void)err;
     assert_string_equal(namespace_, "n");
     *out = &logs[log_count++];
-    **out = (struct pod_log){.since = since, .events = events, .ctx = ctx};
+    **out = (struct pod_log){.since = since, .tail = tail, .events = events, .ctx = ctx};
     (void)snprintf((*out)->container, sizeof(*out)->container, "%s", container);
     (void)snprintf((*out)->pod, sizeof(*out)->pod, "%s", pod);
     return 0;
@@ -1217,7 +1218,15 @@ static void an_earlier_job_is_judged_by_its_last_pod(void **state) {
     (void)snprintf(last, sizeof last, "%s", POD_OF("a", "a-y", FAILED("9")));
     *(strstr(last, "finishedAt") + strlen("finishedAt\":\"2024-05-01T10:")) = '3'; /* half an hour later */
     open_with((const char *[]){job}, 1, (const char *[]){first, last}, 2);
-    expect("adopted a started failed 9; ready");
+    expect("adopted a started"); /* `ready` waits for its last lines */
+    tell(KUBE_POD, WATCH_OBJECT, POD("late", PENDING));
+    assert_int_equal(logs[0].tail, 50);
+    assert_int_equal(logs[0].since, 0);
+    logs[0].events->line(logs[0].ctx, "bye", 3);
+    output_ends(0);
+    output_ends(1);
+    pass(0);
+    expect("a/main: bye; finished a failed 9 Error; adopted late; ready");
     (void)executor->ops->discard(executor, adopted_owners[0], NULL);
     pass(0);
     (void)call_of("DELETE", JOBS "/a");
@@ -1285,7 +1294,9 @@ static void a_jobs_pod_that_vanishes_while_opening_still_counts(void **state) {
     tell(KUBE_POD, WATCH_DELETED, POD_OF("a", "a-x", FAILED("9")));
     expect("");
     tell(KUBE_POD, WATCH_SYNCED, NULL);
-    expect("adopted a started failed 9; ready");
+    output_ends(0);
+    pass(0);
+    expect("adopted a started; finished a failed 9 Error; ready");
 }
 
 static void the_watch_selects_this_instance(void **state) {

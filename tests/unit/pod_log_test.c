@@ -82,8 +82,8 @@ static struct pod_log *follow(const char *pod, int64_t since) {
     static const struct pod_log_events events = {.line = on_line, .done = on_done};
     struct pod_log *log = NULL;
     struct err err = {0};
-    assert_int_equal(pod_log_follow(fixture.client, "default", pod, "main", since, &events, NULL, &log, &err),
-                     0);
+    assert_int_equal(
+        pod_log_follow(fixture.client, "default", pod, "main", since, 0, &events, NULL, &log, &err), 0);
     return log;
 }
 
