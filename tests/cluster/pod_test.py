@@ -61,7 +61,7 @@ def logs(where):
 
 
 def complain(where):
-    said = kubectl("-n", where, "get", "pods,events") + "\n".join(logs(where).splitlines()[-40:])
+    said = kubectl("-n", where, "get", "pods") + "\n".join(logs(where).splitlines()[-40:])
     print("".join(f"# {line[:300]}\n" for line in said.splitlines()), end="")
 
 
@@ -92,6 +92,9 @@ def _():
 
 
 # --- the permissions ---
+
+# what takes too long to wait for: an answer that nobody fetched is deleted after five minutes
+SLOW = {("", "configmaps", "delete")}
 
 
 def granted(where):
@@ -153,12 +156,13 @@ def _():
     deploy(where, files_for_permissions(
         pod={**often, "template": "pod.json"}, job={**often, "template": "job.json"}))
     kubectl("-n", where, "delete", "pod", "-l", f"app.kubernetes.io/name={ACCOUNT}")
+    wanted = granted(where) - SLOW
     try:
-        wait_for(lambda: granted(where) - SELDOM <= set(requests(where)), 150, "use of all permissions")
+        wait_for(lambda: wanted <= set(requests(where)), 150, "use of all permissions")
     except AssertionError:
-        raise AssertionError(f"not used: {granted(where) - SELDOM - set(requests(where))}") from None
+        raise AssertionError(f"not used: {wanted - set(requests(where))}") from None
     refused = {key for key, codes in requests(where).items() if 403 in codes}
-    assert not refused and set(requests(where)) | SELDOM == granted(where), set(requests(where)) ^ granted(where)
+    assert not refused, refused
 
 
 def run():
