@@ -58,11 +58,12 @@ local function full(job, run)
 end
 
 -- job: as schedule.load gives it, or nil when it is no longer there. run: of event slot. orders: what somebody
--- ordered, see policy.held. Returns "run"; "skip" and the reason; "wait" and for what; or "replace".
+-- ordered, see policy.held. Returns "run"; "skip" and the reason, or "drop" when
+-- somebody ordered it, so that nobody is alerted; "wait" and for what; or "replace".
 function policy.decide(job, run, orders)
   if not job then return "skip", "the job is no longer in the schedule" end
   local held = is_scheduled(run) and policy.held(run.job, orders)
-  if held then return "skip", held end
+  if held then return "drop", held end
   if run.upstream then return after(job, run) end
   if run.blocked == "job" then return overlap(job, run) end
   if job.overlap == "forbid" and run.queued > 0 and not run.waited and run.attempt == 0 then

@@ -182,7 +182,7 @@ end
 function Runner:decide(run)
   local job = self.jobs[run.job]
   local decision, why = policy.decide(job, run, self)
-  if decision == "skip" then return self:skip(run, why, why:find "^paused" or why:find "^suspended") end
+  if decision == "skip" or decision == "drop" then return self:skip(run, why, decision == "drop") end
   if decision == "wait" then return self:wait(run, {why = why}) end
   if decision == "replace" then return self:replace(run) end
   self:start(job, run)

@@ -316,7 +316,16 @@ static void add_open(void *ctx, const struct run *run) {
     lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 }
 
-/* r:watermark() -> unix seconds, open list */
+/* r:peek() -> unix seconds, open list: to look at, not to write */
+static int l_peek(lua_State *L) {
+    struct registry_value *value = check(L);
+    lua_newtable(L);
+    lua_pushinteger(L, registry_peek(value->registry, add_open, L));
+    lua_insert(L, -2);
+    return 2;
+}
+
+/* r:watermark() -> unix seconds, open list: to be written, then r:acknowledge */
 static int l_watermark(lua_State *L) {
     struct registry_value *value = check(L);
     lua_newtable(L);
@@ -395,6 +404,7 @@ static const luaL_Reg methods[] = {{"open", l_open},
                                    {"trigger", l_trigger},
                                    {"watermark", l_watermark},
                                    {"acknowledge", l_acknowledge},
+                                   {"peek", l_peek},
                                    {"jobs", l_jobs},
                                    {"job", l_job},
                                    {"active", l_active},

@@ -55,6 +55,14 @@ int64_t registry_watermark(struct registry *registry, void (*each)(void *ctx, co
     return registry->watermark;
 }
 
+int64_t registry_peek(const struct registry *registry, void (*each)(void *ctx, const struct run *run),
+                      void *ctx) {
+    for (const struct run *run = registry->undecided; run; run = run->undecided)
+        if (run->reserved)
+            each(ctx, run);
+    return registry->watermark;
+}
+
 struct open_entry registry_open_entry(const struct run *run) {
     struct open_entry entry = {.job = run->job->name,
                                .origin = run->origin,

@@ -206,6 +206,10 @@ int registry_report(struct registry *registry, uint64_t run, struct err *err);
 /* The watermark to be made durable, with the open list in event order. It never decreases. */
 int64_t registry_watermark(struct registry *registry, void (*each)(void *ctx, const struct run *run),
                            void *ctx);
+/* The same for whoever only wants to know: what was given out last, as far as it is still open. Nothing that
+ * an acknowledgement could be taken for. */
+int64_t registry_peek(const struct registry *registry, void (*each)(void *ctx, const struct run *run),
+                      void *ctx);
 /* The run as it stands in the open list; its strings live as long as the run. */
 struct open_entry registry_open_entry(const struct run *run);
 /* The last watermark and list given out are durable: finished objects that nobody needs any more are

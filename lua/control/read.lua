@@ -59,7 +59,7 @@ end
 
 function read.status(self)
   local now, runs = clock.now(), self.registry:runs()
-  local watermark, open = self.registry:watermark()
+  local watermark, open = self.registry:peek()
   local suspended = {}
   for name, order in pairs(self.runner.suspended) do suspended[name] = in_force(order, now) end
   return {
@@ -80,7 +80,7 @@ function read.why(self, request)
     job = job, slot = request.slot, now = clock.now(), records = self.history:find(job.name, request.slot),
     runs = self.registry:runs(), suspended = self.runner.suspended[job.name], paused = self.runner.paused,
     baseline = baseline and baseline.since, held = self.lead.held, since = self.lead.since,
-    watermark = (self.registry:watermark()),
+    watermark = (self.registry:peek()),
   }
 end
 

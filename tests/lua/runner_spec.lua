@@ -120,8 +120,8 @@ describe("policy", function()
 
   it("drops scheduled slots while somebody ordered so, and no others", function()
     local orders = {suspended = {a = {reason = "broken", by = "me", ["until"] = 4102444800}}}
-    assert.same({"skip", "suspended by me until 2100-01-01T00:00:00Z: broken"}, {decide("allow", {}, orders)})
-    assert.equal("skip", (decide("allow", {trigger = "catch-up"}, {paused = {}})))
+    assert.same({"drop", "suspended by me until 2100-01-01T00:00:00Z: broken"}, {decide("allow", {}, orders)})
+    assert.equal("drop", (decide("allow", {trigger = "catch-up"}, {paused = {}})))
     assert.equal("run", (decide("allow", {trigger = "manual"}, orders)))
     assert.equal("run", (decide("allow", {trigger = "retry", attempt = 1}, orders)))
     assert.equal("run", (decide("allow", {}, {suspended = {b = {}}})))
