@@ -152,7 +152,7 @@ lint: deps-lint
 .PHONY: tidy
 tidy: $(patsubst %.c,build/lint/%,$(wildcard core/*/*.c) core/main.c)
 TIDY_CFLAGS = -std=c11 -D_GNU_SOURCE -Icore $(PKG_CFLAGS) -DKS_VERSION='"$(VERSION)"'
-build/lint/%: %.c .clang-tidy Makefile
+build/lint/%: %.c .clang-tidy
 	@mkdir -p $(@D)
 	@echo '  TIDY $<'
 	@clang-tidy --quiet $< -- $(TIDY_CFLAGS) 2>$@.log || { cat $@.log >&2; exit 1; }
