@@ -33,8 +33,10 @@ struct sim_run {
     void *owner;
     struct timer *timer;
     enum stage stage;
-    int64_t duration;
-    struct result result;
+    int64_t duration, started;
+    enum outcome outcome; /* that it will have; the rest of a result is made at the end, for it is large */
+    int exit_code;
+    char reason[64];
 };
 
 static bool same_job(const struct map_node *node, const void *key) {
@@ -84,16 +86,20 @@ static void wait_for(struct sim_run *run, enum stage stage, int64_t seconds) {
 static void begin(struct sim_run *run) {
     const struct executor_events *events = run->sim->events;
     void *ctx = run->sim->ctx;
-    run->result.started = clock_seconds(loop_clock(run->sim->loop));
+    run->started = clock_seconds(loop_clock(run->sim->loop));
     wait_for(run, STAGE_END, run->duration); /* first: an event may stop the run */
     events->accepted(ctx, run->owner);
-    events->started(ctx, run->owner, run->result.started);
+    events->started(ctx, run->owner, run->started);
 }
 
 static void end(struct sim_run *run) {
     run->stage = STAGE_OVER;
-    run->result.finished = clock_seconds(loop_clock(run->sim->loop));
-    run->sim->events->finished(run->sim->ctx, run->owner, &run->result);
+    struct result result = {.outcome = run->outcome,
+                            .exit_code = run->exit_code,
+                            .started = run->started,
+                            .finished = clock_seconds(loop_clock(run->sim->loop))};
+    memcpy(result.reason, run->reason, sizeof result.reason);
+    run->sim->events->finished(run->sim->ctx, run->owner, &result);
 }
 
 static void vanish(struct sim_run *run, bool reported) {
@@ -165,8 +171,8 @@ static int sim_start(struct executor *executor, const struct run_spec *spec, voi
     const struct said *said = find_said(sim, spec->job);
     const struct sim_job *how = said ? &said->how : &sim->unless_said;
     run->duration = how->duration;
-    run->result.exit_code = how->exit_code;
-    run->result.outcome = how->exit_code == 0 ? OUTCOME_SUCCEEDED : OUTCOME_FAILED;
+    run->exit_code = how->exit_code;
+    run->outcome = how->exit_code == 0 ? OUTCOME_SUCCEEDED : OUTCOME_FAILED;
     wait_for(run, STAGE_START, 0);
     return 0;
 }
@@ -178,9 +184,9 @@ static int sim_stop(struct executor *executor, void *owner, enum outcome as, con
         return ERR_NOTFOUND;
     if (run->stage > STAGE_END)
         return err_set(err, ERR_INVALID, "the run is over");
-    run->result.outcome = as;
-    run->result.exit_code = -1;
-    (void)snprintf(run->result.reason, sizeof run->result.reason, "%s", reason);
+    run->outcome = as;
+    run->exit_code = -1;
+    (void)snprintf(run->reason, sizeof run->reason, "%s", reason);
     run->duration = 0; /* one that has not begun begins first */
     if (run->stage == STAGE_END)
         wait_for(run, STAGE_END, 0);
