@@ -64,8 +64,8 @@ function simulate.load(options, dir, name)
   return tell_problems(plan) and plan or nil
 end
 
--- What the simulation tells, handed to the tally, the report and the progress bar.
-local function make_watch(counts, out, bar, effects)
+-- What the simulation tells, handed to the tally and the report.
+local function make_watch(counts, out, effects)
   local function told(kind, job, what)
     effects[kind] = (effects[kind] or 0) + 1
     out:told(kind, {job = job, what = what, at = clock.now()})
@@ -82,8 +82,7 @@ local function make_watch(counts, out, bar, effects)
     end,
     skipped = function(run, reason)
       counts:skip(run, reason)
-      out:skipped(run, reason)
-      bar.skipped = counts.skipped
+      out:skipped(run, reason, clock.now())
     end,
     alert = function(event)
       if event.kind == "hook" or event.kind == "hook_error" then
@@ -112,7 +111,7 @@ function simulate.run(plan, options, from, to, durations)
   local counts = tally.new {zone = zone, jobs = names, all = options.all or as_json}
   local out = as_json and report.json(from, to) or report.text(terminal.stdout(), zone, options.all)
   local bar, effects = progress.new(from, to), {}
-  local watch = make_watch(counts, out, bar, effects)
+  local watch = make_watch(counts, out, effects)
   local hooks = hooks_of(options, watch)
   local virtual = clock.virtual(from - 1)
   local sim = simulation.new {jobs = plan.jobs, clock = virtual, hooks = hooks, watch = watch,

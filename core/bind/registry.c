@@ -78,11 +78,11 @@ static bool push_handler(struct registry_value *value, const char *name) {
 
 static void call_with_run(void *ctx, const char *name, const struct run *run) {
     struct registry_value *value = ctx;
-    if (!push_handler(value, name))
-        return;
-    registry_push_run(value->L, run);
-    task_start(value->L, 1);
-    rearm(value);
+    if (push_handler(value, name)) {
+        registry_push_run(value->L, run);
+        task_start(value->L, 1);
+    }
+    rearm(value); /* also without a handler: a run that started has a timeout now */
 }
 
 static void on_ready(void *ctx) {

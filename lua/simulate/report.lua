@@ -47,16 +47,26 @@ function Text:line(time, run, style, what)
   io.write(("%s  %s  %s\n"):format(when.civil(time, self.zone), run.job, self.out:paint(style, what)))
 end
 
-function Text:started(run)
-  if self.all then self:line(run.slot, run, "green", "runs" .. (run.trigger == "manual" and ", triggered" or "")) end
+-- ", attempt 2, slot 00:10:00": what is not plain from the time of the line.
+local function details(run, now)
+  local parts = ""
+  if run.trigger == "manual" then parts = parts .. ", triggered" end
+  if run.attempt > 0 then parts = ("%s, attempt %d"):format(parts, run.attempt + 1) end
+  if run.slot ~= now and run.trigger ~= "manual" then parts = parts .. ", slot " .. clock.format(run.slot) end
+  return parts
+end
+
+function Text:started(run, now)
+  if self.all then self:line(now, run, "green", "runs" .. details(run, now)) end
 end
 
 function Text:ended(run)
-  if self.all and run.outcome ~= "succeeded" then self:line(run.finished, run, "red", run.outcome) end
+  if not self.all or run.outcome == "succeeded" then return end
+  self:line(run.finished, run, run.replaced and "yellow" or "red", run.replaced and "replaced" or run.outcome)
 end
 
-function Text:skipped(run, reason)
-  if self.all then self:line(run.slot, run, "yellow", "skipped: " .. reason) end
+function Text:skipped(run, reason, now)
+  if self.all then self:line(now, run, "yellow", "skipped" .. details(run, now) .. ": " .. reason) end
 end
 
 function Text:told(kind, entry)

@@ -69,7 +69,7 @@ function tally:ended(run)
   local job = self.jobs[run.job]
   self.active = self.active - 1
   job.busy = job.busy + run.finished - run.started
-  if run.outcome ~= "succeeded" then job.failed, self.failed = job.failed + 1, self.failed + 1 end
+  if run.outcome ~= "succeeded" and not run.replaced then job.failed, self.failed = job.failed + 1, self.failed + 1 end
 end
 
 function tally:skip(run, reason)

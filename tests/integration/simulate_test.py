@@ -68,6 +68,27 @@ def _():
     assert "JOB=5m" in simulate(path, "--duration", "job=soon", code=2)
 
 
+@test("enqueue, replace, timeout and retries go as in the daemon")
+def _():
+    path = folder("""
+enqueue: {cron: "*/10 * * * *", template: pod.yml, overlap: enqueue, deadline: 1h, expect_duration: 15m}
+replace: {cron: "*/10 * * * *", template: pod.yml, overlap: replace, expect_duration: 15m}
+retry: {cron: "0 * * * *", template: pod.yml, timeout: 5m, expect_duration: 8m, retries: {max: 1, delay: 10s}}
+""")
+    hour = ["--from", "2026-03-02", "--to", "+1h"]
+    out = simulate_json(path, *hour)
+    runs = {name: [run for run in out["runs"] if run["job"] == name] for name in out["jobs"]}
+    starts = [(run["started"] - run["slot"]) // 60 for run in runs["enqueue"]]
+    assert starts == [0, 5, 10, 15], starts
+    assert [run["outcome"] for run in runs["replace"]] == ["deleted"] * 5 + [None], runs["replace"]
+    assert out["jobs"]["replace"]["failed"] == 0, out["jobs"]
+    assert [(run["attempt"], run["outcome"]) for run in runs["retry"]] == [(0, "timeout"), (1, "timeout")], runs["retry"]
+    assert out["jobs"]["retry"]["slots"] == 1 and out["jobs"]["retry"]["failed"] == 2, out["jobs"]
+    text = simulate(path, *hour, "--all")
+    assert "00:15:00 UTC  enqueue  runs, slot 2026-03-02T00:10:00Z" in text and "retry  runs, attempt 2" in text, text
+    assert "replace  replaced" in text, text
+
+
 @test("the day without a 02:30 runs it once, at 03:00")
 def _():
     path = folder('job: {cron: "30 2 * * *", timezone: America/New_York, template: pod.yml}')
