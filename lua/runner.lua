@@ -145,7 +145,7 @@ function Runner:backfill(job_name, request)
 end
 
 function Runner:manifest(job, run, changes)
-  return template.render(job.prepared, {
+  return template.render(template.of(job), {
     job = run.job, name = run.name, instance = self.instance, slot = run.slot, attempt = run.attempt,
     trigger = run.trigger, last_success = run.last_success,
   }, changes)

@@ -59,7 +59,7 @@ local settings_fields = with(rules.settings, {
 
 local defaults = with(rules.defaults, {
   dst = "cronie", catch_up = "latest", catch_up_max = 100, deadline = 300, pending_timeout = 900,
-  on_hook_error = "run",
+  on_hook_error = "run", history = {succeeded = 3, failed = 1},
 })
 
 local REMEDY = "write one as schedule.yml.sample shows, or name yours by --dir and --schedule-name"
@@ -157,19 +157,21 @@ local function fingerprint(job)
   return crypto.sha256(table.concat(parts, "\n")):sub(1, 16)
 end
 
-local function inherit(job, settings, options)
-  local from = settings.defaults or {}
-  job.dst_given = (job.dst or from.dst) ~= nil
+-- What a job has where it says nothing itself, as a metatable: that saves each job a copy.
+local function base_of(settings, options)
+  local base = with(defaults, settings.defaults or {})
+  base.history = with(defaults.history, base.history or {})
+  base.cron_dialect = settings.cron_dialect or "standard"
+  base.timezone = base.timezone or settings.timezone or "UTC"
+  base.instance = options.instance
+  return {__index = base}
+end
+
+local function inherit(job, settings, base)
+  job.dst_given = (job.dst or (settings.defaults or {}).dst) ~= nil
   job.dialect_given = (job.cron_dialect or settings.cron_dialect) ~= nil
-  for key in pairs(shared_fields) do
-    if job[key] == nil then job[key] = from[key] end
-    if job[key] == nil then job[key] = defaults[key] end
-  end
-  local history = job.history or {}
-  job.history = {succeeded = history.succeeded or 3, failed = history.failed or 1}
-  job.cron_dialect = job.cron_dialect or settings.cron_dialect or "standard"
-  job.timezone = job.timezone or settings.timezone or "UTC"
-  job.instance = options.instance
+  if job.history then job.history = with(defaults.history, job.history) end
+  setmetatable(job, base)
 end
 
 -- A run where nobody watches would never be seen to end.
@@ -182,6 +184,16 @@ local function check_watched(job, place, watched, problems)
     job.namespace)
 end
 
+-- Each template is read and checked once, however many jobs name it: its manifest, or false. One that cannot be read
+-- is a mistake of each job that names it, one that is wrong is wrong once.
+local function read_template(path, from, result)
+  local known = result.templates[path]
+  if known ~= nil then return known end
+  local manifest, unread = template.read(path, from, result.problems)
+  if not unread then result.templates[path] = manifest or false end
+  return manifest or false
+end
+
 local function load_job(file, name, raw, result, options)
   local problems = result.problems
   local place = schema.key_place(file.path, file.value, name)
@@ -192,26 +204,26 @@ local function load_job(file, name, raw, result, options)
   local before = problems:errors()
   local job = schema.check(raw, job_fields, file.path, problems, name .. ".")
   job.name, job.place, job.cron_place = name, place, schema.place(file.path, raw, "cron")
-  inherit(job, result.settings, options)
+  inherit(job, result.settings, result.base)
   rules.complete(job, raw, file.path, result.settings, problems)
+  local manifest
   if job.template then
     local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
-    job.manifest = template.read(path, schema.place(file.path, raw, "template"), problems)
+    manifest = read_template(path, schema.place(file.path, raw, "template"), result)
   end
-  job.namespace = job.namespace or template.namespace(job.manifest) or options.namespace or "default"
+  job.namespace = job.namespace or template.namespace(manifest) or options.namespace or "default"
   check_watched(job, raw.namespace and schema.place(file.path, raw, "namespace") or place, options.watched, problems)
   if job.cron then parse_cron(file, raw, job, problems) end
-  if job.main_container and job.manifest and not template.has_container(job.manifest, job.main_container) then
+  if job.main_container and manifest and not template.has_container(manifest, job.main_container) then
     problems:error(schema.place(file.path, raw, "main_container"), "the template has no container '%s'",
       job.main_container)
   end
-  if problems:errors() > before then
+  if problems:errors() > before or not manifest then
     result.bad[#result.bad + 1] = name
     return
   end
   job.fingerprint = fingerprint(job)
-  job.prepared = template.prepare(job.manifest, job)
-  job.manifest = nil
+  job.manifest = manifest
   result.jobs[#result.jobs + 1] = job
 end
 
@@ -224,10 +236,11 @@ local function duplicates(files, problems)
         twice[key] = true
         local what = key == "settings" and "settings may stand in one file only: they are"
           or ("job '%s' is"):format(key)
-        problems:error(schema.key_place(file.path, file.value, key), "%s also in %s, line %d%s", what, first[key].file,
-          first[key].line, key == "settings" and "" or "; neither runs")
+        local other = schema.key_place(first[key].path, first[key].value, key)
+        problems:error(schema.key_place(file.path, file.value, key), "%s also in %s, line %d%s", what, other.file,
+          other.line, key == "settings" and "" or "; neither runs")
       else
-        first[key] = schema.key_place(file.path, file.value, key)
+        first[key] = file
       end
     end
     for _, duplicate in ipairs(yaml.duplicates(file.value)) do
@@ -283,6 +296,7 @@ function schedule.load(options)
     if value then files[#files + 1] = {path = path, value = value, source = source} end
   end
   result.settings = load_settings(files, result.problems)
+  result.base, result.templates = base_of(result.settings, options), {}
   local twice = duplicates(files, result.problems)
   for _, file in ipairs(files) do
     for _, name in ipairs(yaml.keys(file.value)) do
@@ -290,6 +304,7 @@ function schedule.load(options)
     end
   end
   for _, name in ipairs(text.keys(twice)) do result.bad[#result.bad + 1] = name end
+  result.base, result.templates = nil, nil
   table.sort(result.jobs, by_name)
   rules.connect(result)
   warn_of_five_fields(result)

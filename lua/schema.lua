@@ -15,8 +15,21 @@ local function kind_of(value)
   return "a string"
 end
 
+-- The field being checked: {problems=, file=, object=, key=, prefix=}. Its place is looked up for a mistake only:
+-- a schedule may have 100,000 jobs.
+local Context = {}
+Context.__index = Context
+
+function Context:place() return schema.place(self.file, self.object, self.key) end
+function Context:path() return self.prefix .. self.key end
+function Context:inside(object, key)
+  return setmetatable({problems = self.problems, file = self.file, object = object, key = key,
+    prefix = self:path() .. "."}, Context)
+end
+function Context:error(message, ...) self.problems:error(self:place(), "'%s': " .. message, self:path(), ...) end
+
 local function refuse(context, value, expected)
-  context.problems:error(context.place, "'%s': %s expected, this is %s", context.path, expected, kind_of(value))
+  context:error("%s expected, this is %s", expected, kind_of(value))
 end
 
 local kinds = {}
@@ -38,7 +51,7 @@ end
 function kinds.count(context, value, field)
   local min = field and field.min or 0
   if math.type(value) == "integer" and value >= min then return value end
-  context.problems:error(context.place, "'%s': a whole number from %d on expected", context.path, min)
+  context:error("a whole number from %d on expected", min)
 end
 
 function kinds.integer(context, value)
@@ -48,7 +61,7 @@ end
 
 function kinds.factor(context, value)
   if math.type(value) and value >= 1 and value <= 1000 then return value + 0.0 end
-  context.problems:error(context.place, "'%s': a number from 1 to 1000 expected", context.path)
+  context:error("a number from 1 to 1000 expected")
 end
 
 -- A mapping from names to whole numbers from 1 on.
@@ -58,9 +71,7 @@ function kinds.counts(context, value)
   end
   local out = {}
   for _, name in ipairs(yaml.keys(value)) do
-    local inner = {problems = context.problems, place = schema.place(context.place.file, value, name),
-      path = context.path .. "." .. name}
-    out[name] = kinds.count(inner, value[name], {min = 1})
+    out[name] = kinds.count(context:inside(value, name), value[name], {min = 1})
   end
   return out
 end
@@ -76,8 +87,7 @@ function kinds.choice(context, value, field)
     if value == known then return value end
   end
   local hint = type(value) == "string" and text.did_you_mean(value, field.values) or ""
-  context.problems:error(context.place, "'%s': one of %s expected%s", context.path,
-    table.concat(field.values, ", "), hint)
+  context:error("one of %s expected%s", table.concat(field.values, ", "), hint)
 end
 
 -- A list of which each item is a choice.
@@ -95,8 +105,8 @@ function kinds.strings(context, value)
   for i, item in ipairs(value) do
     if type(item) ~= "string" and type(item) ~= "number" then
       local line, column = yaml.position(value, i)
-      context.problems:error({file = context.place.file, line = line, column = column},
-        "'%s': item %d must be a string, this is %s", context.path, i, kind_of(item))
+      context.problems:error({file = context.file, line = line, column = column},
+        "'%s': item %d must be a string, this is %s", context:path(), i, kind_of(item))
       return
     end
     out[i] = tostring(item)
@@ -115,7 +125,7 @@ function kinds.time(context, value)
   if type(value) == "string" then
     t, message = require "clock".parse(value)
     if t then return t end
-    context.problems:error(context.place, "'%s': %s", context.path, message)
+    context:error("%s", message)
   else
     refuse(context, value, "a time such as 2026-11-24T08:00:00Z")
   end
@@ -125,7 +135,7 @@ function kinds.any(_, value) return value end
 
 function kinds.object(context, value, field)
   if type(value) ~= "table" or json.is_array(value) then return refuse(context, value, "a mapping") end
-  return schema.check(value, field.fields, context.place.file, context.problems, context.path .. ".")
+  return schema.check(value, field.fields, context.file, context.problems, context:path() .. ".")
 end
 
 -- Where the value of `key` stands.
@@ -139,25 +149,41 @@ function schema.key_place(file, object, key)
   return {file = file, line = line, column = column}
 end
 
+-- The names of the fields, sorted, and of those that are required; once for each table of fields.
+local names_of = setmetatable({}, {__mode = "k"})
+
+local function names(fields)
+  local found = names_of[fields]
+  if not found then
+    found = {all = text.keys(fields), required = {}}
+    for _, key in ipairs(found.all) do
+      if fields[key].required then table.insert(found.required, key) end
+    end
+    names_of[fields] = found
+  end
+  return found
+end
+
 -- Returns a plain table of the fields that are good; what is not is in problems. prefix: for messages.
 function schema.check(object, fields, file, problems, prefix)
-  local out, known = {}, text.keys(fields)
+  local out, known = {}, names(fields)
   for _, duplicate in ipairs(yaml.duplicates(object)) do
     problems:error({file = file, line = duplicate.line, column = duplicate.column},
       "'%s%s' is here twice; the first is in line %d", prefix, duplicate.key, duplicate.first_line)
   end
-  for _, key in ipairs(yaml.keys(object)) do
+  local context = setmetatable({problems = problems, file = file, object = object, prefix = prefix}, Context)
+  for key, value in pairs(object) do
     local field = fields[key]
     if not field then
       problems:error(schema.key_place(file, object, key), "unknown key '%s%s'%s", prefix, key,
-        text.did_you_mean(key, known))
-    elseif object[key] ~= json.null then
-      local context = {problems = problems, place = schema.place(file, object, key), path = prefix .. key}
-      out[key] = kinds[field[1]](context, object[key], field)
+        text.did_you_mean(key, known.all))
+    elseif value ~= json.null then
+      context.key = key
+      out[key] = kinds[field[1]](context, value, field)
     end
   end
-  for _, key in ipairs(known) do
-    if fields[key].required and (object[key] == nil or object[key] == json.null) then
+  for _, key in ipairs(known.required) do
+    if object[key] == nil or object[key] == json.null then
       local line, column = yaml.position(object)
       problems:error({file = file, line = line, column = column}, "'%s%s' is missing", prefix, key)
     end

@@ -110,13 +110,13 @@ local function check_metadata(object, file, problems)
   end
 end
 
--- Reads and checks a template file. Returns the manifest as it stands in the file, or nil; what is wrong is in
--- problems, at its place in the file. `from` is where schedule.yml names it.
+-- Reads and checks a template file. Returns the manifest as it stands in the file, or nil, and true when the file could
+-- not be read; what is wrong is in problems, at its place in the file. `from` is where schedule.yml names it.
 function template.read(path, from, problems)
   local source, message = sys.read(path)
   if not source then
     problems:error(from, "the template cannot be read: %s", message)
-    return nil
+    return nil, true
   end
   local manifest, mistake = parse(path, source)
   if mistake then
@@ -171,14 +171,27 @@ local function mark_main_container(owner, name)
   owner.metadata.annotations["kube-scheduler/main-container"] = name
 end
 
+-- Copies of the objects on the way to the pod's first container; the rest stays the template's own, which many
+-- jobs may share.
+local function copy_of(manifest)
+  local out = shallow(manifest)
+  out.metadata, out.spec = shallow(out.metadata), shallow(out.spec)
+  local spec = out.spec
+  if out.kind == "Job" then
+    out.spec.template = shallow(out.spec.template)
+    spec = shallow(out.spec.template.spec)
+    out.spec.template.spec = spec
+  end
+  spec.containers = map(spec.containers, function(container, i) return i == 1 and shallow(container) or container end)
+  return out, spec
+end
+
 -- The manifest of every run of a job: image and args put in, restart rules made plain, a name of its own gone.
 -- job: {namespace=, image=, args=, main_container=, retries=}.
 function template.prepare(manifest, job)
-  local out = json.copy(manifest)
-  out.metadata = shallow(out.metadata)
+  local out, spec = copy_of(manifest)
   out.metadata.name, out.metadata.generateName = nil, nil
   out.metadata.namespace = job.namespace
-  local spec = pod_spec(out)
   if spec.restartPolicy == nil then spec.restartPolicy = "Never" end
   if out.kind == "Job" and (out.spec.backoffLimit == nil or job.retries) then out.spec.backoffLimit = 0 end
   local first = spec.containers[1]
@@ -189,6 +202,12 @@ function template.prepare(manifest, job)
     if out.kind == "Job" then mark_main_container(out.spec.template, job.main_container) end
   end
   return out
+end
+
+-- The prepared manifest of a job of schedule.load, made at its first run.
+function template.of(job)
+  job.prepared = job.prepared or template.prepare(job.manifest, job)
+  return job.prepared
 end
 
 local function with_environment(container, variables)

@@ -46,7 +46,7 @@ else
   slot = job.schedule and job.schedule:next(clock.now()) or clock.now()
 end
 local owner = {instance = options.instance, namespace = job.namespace, job = job.name, slot = slot, attempt = 0}
-local manifest = template.render(job.prepared, {
+local manifest = template.render(template.of(job), {
   job = job.name, name = names.slot(owner), instance = options.instance, slot = slot, attempt = 0, trigger = "schedule",
 })
 io.write(options.format == "json" and json.encode(manifest, {indent = true}) or yaml.encode(manifest))

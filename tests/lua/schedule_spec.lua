@@ -73,6 +73,19 @@ list: [1]
     end
   end)
 
+  it("says once what is wrong with a template that two jobs name, and runs neither", function()
+    write("bad.yml", "apiVersion: v1\nkind: Pod\nspec: {}\n")
+    local plan, lines = load(SETTINGS .. "a: {cron: '@daily', template: bad.yml}\nb: {cron: '@daily', template: bad.yml}\n")
+    assert.same(1, #lines)
+    assert.same({"a", "b"}, plan.bad)
+  end)
+
+  it("gives each of two jobs with one template its own image", function()
+    local plan = load(SETTINGS .. "a: {cron: '@daily', template: pod.yml, image: one}\nb: {cron: '@daily', template: pod.yml}\n")
+    assert.equal("one", template.of(plan.jobs[1]).spec.containers[1].image)
+    assert.not_equal("one", template.of(plan.jobs[2]).spec.containers[1].image)
+  end)
+
   it("runs neither of two jobs with one name", function()
     local plan, lines = load(SETTINGS .. "a: {cron: '@daily', template: pod.yml}\na: {cron: '@hourly', template: pod.yml}\n")
     assert.same(0, #plan.jobs)
@@ -85,7 +98,7 @@ list: [1]
     assert.same({}, lines)
     assert.is_true(plan.jobs[1].disabled)
     assert.same({"x", "1"}, plan.jobs[2].args)
-    assert.is_table(plan.jobs[2].prepared)
+    assert.is_table(plan.jobs[2].manifest)
   end)
 
   it("warns once of five fields that could mean two things", function()
@@ -122,10 +135,10 @@ list: [1]
     local plan, lines = load(SETTINGS .. "a: {cron: '@daily', template: pod.yml, main_container: main}\n" ..
       "b: {cron: '@daily', template: pod.yml, main_container: sidecar}\n")
     assert.same({"schedule.yml:3:56: error: the template has no container 'sidecar'"}, lines)
-    assert.equal("main", plan.jobs[1].prepared.metadata.annotations["kube-scheduler/main-container"])
+    assert.equal("main", template.of(plan.jobs[1]).metadata.annotations["kube-scheduler/main-container"])
     write("job.yml", "apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: c}]}}}\n")
     plan = load(SETTINGS .. "a: {cron: '@daily', template: job.yml, main_container: c}\n")
-    assert.equal("c", plan.jobs[1].prepared.spec.template.metadata.annotations["kube-scheduler/main-container"])
+    assert.equal("c", template.of(plan.jobs[1]).spec.template.metadata.annotations["kube-scheduler/main-container"])
   end)
 
   it("survives a file that is missing, empty or no mapping", function()
