@@ -107,7 +107,7 @@ test-cluster: deps-test
 
 test-chaos: deps-test
 	@$(MAKE) --no-print-directory binary
-	@BUILD=$(BUILD) tests/chaos/run $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+	@BUILD=$(BUILD) tests/chaos/run --mutants $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
 
 image: deps-image
 	@$(MAKE) --no-print-directory binary
