@@ -8,7 +8,7 @@ import time
 
 from scene import FLAGS
 
-# pause: seconds before it; length: its own seconds; on_leader: it hits the leader's API server, else the other's;
+# pause: seconds before it, from when somebody leads; length: its own seconds; on_leader: it hits the leader's API server, else the other's;
 # kill: the leader is killed so many seconds after its beginning, or None.
 Step = collections.namedtuple("Step", "pause name length on_leader kill", defaults=(True, None))
 
@@ -63,16 +63,18 @@ def pause_etcd(scene, step):
 
 
 def frozen_requests(scene, step):
-    """The leader's API server is frozen with requests in it, its leader killed, and thawed some seconds after the
-    other replica has taken over through the other API server: what was frozen is executed then."""
+    """The leader's API server is frozen, then the leader, with a slot's creates sent and not answered: its
+    connections stay. They thaw some seconds after the other replica has taken over through the other API server;
+    what was frozen is executed then."""
     leader = scene.wait_leader()
-    scene.sleep(2 - time.time() % 2 + 0.1)  # right after slots of all jobs
+    scene.sleep(2 - (time.time() + 0.1) % 2)  # shortly before a slot of all jobs
     scene.cluster("pause", leader.server)
-    leader.end(signal.SIGKILL, 60)
-    scene.wait(scene.leader, 60, "nobody took over")
+    scene.sleep(1)
+    leader.signal(signal.SIGSTOP)
+    scene.wait(lambda: scene.leader() not in (None, leader), 60, "nobody took over")
     scene.sleep(step.length)
     scene.cluster("resume", leader.server)
-    leader.wanted_at = 0
+    leader.signal(signal.SIGCONT)
 
 
 # name: (function, the range of its seconds, weight)
@@ -99,7 +101,7 @@ def plan(seed, seconds):
         name = rng.choices(names, [FAULTS[name][2] for name in names])[0]
         length = round(rng.uniform(*FAULTS[name][1]), 1)
         killed_at = round(rng.uniform(0, length + 1), 1)
-        steps.append(Step(round(rng.uniform(0, 3), 1), name, length, rng.random() < 0.7,
+        steps.append(Step(round(rng.uniform(0, 4), 1), name, length, rng.random() < 0.7,
                           killed_at if rng.random() < 0.3 else None))
         spent += steps[-1].pause + length
     return steps
@@ -116,6 +118,7 @@ def play(scene, steps, end, say):
     for step in steps:
         if time.time() > end:
             break
+        scene.wait_leader()
         scene.sleep(step.pause)
         say(" ".join([step.name, f"{step.length} s", "" if step.on_leader else "(not the leader's)",
                       "" if step.kill is None else f"and kill after {step.kill} s"]))
