@@ -138,9 +138,11 @@ $(BUILD)/libcron/libcron.a: $(LIBCRON_O)
 $(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(CORE_O)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+$(BUILD)/tests/bench/%_peer: $(BUILD)/tests/bench/%_peer.o
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 bench: all
-	@$(MAKE) --no-print-directory $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c))
+	@$(MAKE) --no-print-directory $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c tests/bench/*_peer.c))
 	@BUILD=$(BUILD) tests/bench/run
 
 # C is held to .clang-format and .clang-tidy, Lua to .luacheckrc. clang-tidy takes minutes: what has not changed

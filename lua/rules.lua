@@ -97,7 +97,7 @@ local function cycle_from(start, by_name)
 end
 
 local function refuse_cycle(job, by_name, problems)
-  local cycle = cycle_from(job, by_name)
+  local cycle = job.after and cycle_from(job, by_name)
   if not cycle then return false end
   local words = {}
   for i, member in ipairs(cycle) do words[i] = ("%s (%s)"):format(member.name, place_name(member.after[1].place)) end

@@ -69,11 +69,12 @@ def frozen_requests(scene, step):
     leader = scene.wait_leader()
     scene.sleep(2 - (time.time() + 0.1) % 2)  # shortly before a slot of all jobs
     scene.cluster("pause", leader.server)
-    scene.sleep(1)
+    scene.sleep(2.5)
     leader.signal(signal.SIGSTOP)
     scene.wait(lambda: scene.leader() not in (None, leader), 60, "nobody took over")
     scene.sleep(step.length)
     scene.cluster("resume", leader.server)
+    scene.sleep(8)  # an end of the leader would cancel its requests
     leader.signal(signal.SIGCONT)
 
 
