@@ -19,9 +19,10 @@ import threading
 import time
 import urllib.parse
 
-TIMEOUT = 3       # seconds; an API server that is silent for longer is left for the next
+TIMEOUT = 3         # seconds; an API server that is silent for longer is left for the next
 WATCH_SECONDS = 60  # the longest watch, so that a stalled one is noticed
-AGAIN = 0.5       # seconds until a patch that failed is tried again
+QUIET = 5           # seconds without an event after which a watch is begun again
+AGAIN = 0.5         # seconds until a patch that failed is tried again
 
 
 class Connection:
@@ -128,7 +129,6 @@ class Kubelet:
             try:
                 self.watch_once(connection, resource)
             except (OSError, http.client.HTTPException, ValueError, KeyError):
-                connection.leave()
                 time.sleep(AGAIN)
 
     def watch_once(self, connection, resource):
@@ -141,13 +141,16 @@ class Kubelet:
             self.saw(resource, item)
         version = seen["metadata"]["resourceVersion"]
         stream = connection.open("GET", self.path(resource, f"{selector}&watch=1&resourceVersion={version}"
-                                                            f"&timeoutSeconds={WATCH_SECONDS}"), timeout=5)
-        for line in iter(stream.readline, b""):
-            event = json.loads(line)
-            if event["type"] == "ADDED":
-                self.saw(resource, event["object"])
-            elif event["type"] == "ERROR":
-                raise OSError(line)
+                                                            f"&timeoutSeconds={WATCH_SECONDS}"), timeout=QUIET)
+        try:
+            for line in iter(stream.readline, b""):
+                event = json.loads(line)
+                if event["type"] == "ADDED":
+                    self.saw(resource, event["object"])
+                elif event["type"] == "ERROR":
+                    raise OSError(line)
+        finally:
+            connection.leave()
 
     def next(self):
         with self.wake:
