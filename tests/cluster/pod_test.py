@@ -110,7 +110,7 @@ def requests(where):
     """What the service account asked for: {(group, resource, verb): {status codes}}."""
     user, found = f"system:serviceaccount:{where}:{ACCOUNT}", {}
     with open(os.environ["AUDIT_LOG"]) as file:
-        for entry in map(json.loads, file):
+        for entry in (json.loads(line) for line in file if line.endswith("\n")):  # the last may be half written
             if entry["user"]["username"] == user and "objectRef" in entry:
                 what = entry["objectRef"]
                 resource = "/".join(filter(None, (what["resource"], what.get("subresource"))))
