@@ -64,7 +64,7 @@ deps-lint:
 
 .PHONY: binary unit-binaries
 binary: $(BINARY)
-unit-binaries: $(UNIT) $(DRIVERS)
+unit-binaries: $(UNIT) $(DRIVERS) $(BUILD)/tests/sim/faults
 
 $(BINARY): $(BUILD)/core/main.o $(CORE_O)
 	@echo '  LINK $@'
@@ -85,6 +85,13 @@ $(BUILD)/embed.o: $(BUILD)/embed.c
 # This test plays the API server, its watches, the output of containers, the clock and the log.
 $(BUILD)/tests/unit/kube_executor_test: WRAP := kube_send kube_cancel watch_start watch_free pod_log_follow \
     pod_log_finish pod_log_free timer_new timer_start timer_stop timer_free log_event
+
+# Here a world of Lua tables plays the API server.
+$(BUILD)/tests/sim/faults: WRAP := kube_client_new kube_client_free kube_client_config kube_client_loop \
+    kube_client_skew kube_send kube_cancel
+$(BUILD)/tests/sim/faults: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c)) $(CORE_O)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(CORE_O)
 	@echo '  LINK $@'
@@ -149,7 +156,7 @@ bench: all
 # since it passed is not looked at again.
 lint: deps-lint
 	clang-format --dry-run --Werror $(shell git ls-files '*.c' '*.h')
-	luacheck --quiet lua scripts tests/lua
+	luacheck --quiet lua scripts tests/lua tests/sim
 	@$(MAKE) --no-print-directory -j2 tidy
 .PHONY: tidy
 tidy: $(patsubst %.c,build/lint/%,$(wildcard core/*/*.c) core/main.c)

@@ -150,6 +150,15 @@ void virtual_step(struct virtual *clock, int64_t unix_ns) {
         sink(clock, clock->heap[i]);
 }
 
+int64_t virtual_next(const struct virtual *clock) {
+    int64_t due = clock->count > 0 ? clock->heap[1]->due : INT64_MAX;
+    return due == INT64_MAX ? INT64_MAX : due + clock->ahead;
+}
+
+void virtual_freeze(struct virtual *clock, int64_t unix_ns) {
+    clock->monotonic = unix_ns - clock->ahead;
+}
+
 static void finish(struct virtual *clock) {
     clock->running = false;
     (void)uv_prepare_stop(&clock->before_wait);

@@ -26,6 +26,12 @@ int virtual_run(struct virtual *clock, int64_t unix_ns, void (*done)(void *ctx),
 /* Ends a run that is under way where it is, as soon as what is due now has happened. */
 void virtual_stop(struct virtual *clock);
 
+/* For who moves several clocks together: the instant at which the next alarm or timer is due, INT64_MAX:
+ * there is none. And moving on, not back, while nothing happens, as for a process that is stopped (SIGSTOP):
+ * what was due on the way is fired by the next run, late. Both not while a run is under way. */
+int64_t virtual_next(const struct virtual *clock);
+void virtual_freeze(struct virtual *clock, int64_t unix_ns);
+
 /* Steps the real-time clock, in either direction, as somebody who sets a machine's clock: nothing between is
  * fired, alarms look at the time again in the next run, timers wait as long as before. */
 void virtual_step(struct virtual *clock, int64_t unix_ns);

@@ -1,0 +1,73 @@
+-- Plays schedules of faults and prints TAP. KS_SEED=n: that one alone, with all that happens on stderr;
+-- KS_SCHEDULES=n: so many instead of 1000.
+package.path = "tests/sim/?.lua;" .. package.path
+local World = require "world"
+
+local BATCH, AT_ONCE = 20, 2
+
+local function play(seed, mutant, trace) return World.new {seed = seed, mutant = mutant, trace = trace}:play() end
+
+if os.getenv "KS_SEED" then
+  sim.log()
+  local wrongs = play(tonumber(os.getenv "KS_SEED"), os.getenv "KS_MUTANT", true)
+  print((#wrongs == 0 and "ok" or "not ok") .. " 1 - seed " .. os.getenv "KS_SEED")
+  for _, wrong in ipairs(wrongs) do print("# " .. wrong) end
+  sim.exit(#wrongs == 0 and 0 or 1)
+end
+
+-- A process for each batch: what a killed daemon leaves behind goes with it. 0: all was well; 1: not.
+local function batch(from, to, mutant)
+  sim.log()
+  local bad = false
+  for seed = from, to do
+    local wrongs = play(seed, mutant, false)
+    bad = bad or #wrongs > 0
+    local who = mutant and seed .. ", " .. mutant or seed
+    for _, wrong in ipairs(wrongs) do print(("# seed %s: %s"):format(who, wrong)) end
+    if bad and mutant then break end
+  end
+  sim.exit(bad and 1 or 0)
+end
+
+-- How many of the batches were wrong, and how many broke down.
+local function play_all(count, mutant)
+  local running, next_seed, wrong, broken = {}, 1, 0, 0
+  while next_seed <= count or next(running) do
+    if next_seed <= count and #running < AT_ONCE then
+      local from, to = next_seed, math.min(next_seed + BATCH - 1, count)
+      local child = sim.fork()
+      if child == 0 then batch(from, to, mutant) end
+      running[#running + 1], next_seed = {child = child, from = from, to = to}, to + 1
+    else
+      local child, code = sim.wait()
+      for i = #running, 1, -1 do
+        local each = running[i]
+        if each.child == child then
+          table.remove(running, i)
+          if code == 1 then wrong = wrong + 1 end
+          if code ~= 0 and code ~= 1 then
+            broken = broken + 1
+            print(("# one of the seeds %d to %d broke down: code %d"):format(each.from, each.to, code))
+          end
+        end
+      end
+    end
+  end
+  return wrong, broken
+end
+
+local count = tonumber(os.getenv "KS_SCHEDULES" or 1000)
+local failed = false
+local function report(number, good, text)
+  failed = failed or not good
+  print(("%s %d - %s"):format(good and "ok" or "not ok", number, text))
+end
+
+print "1..4"
+local wrong, broken = play_all(count)
+report(1, wrong + broken == 0, count .. " schedules of faults: one object for each slot")
+for i, mutant in ipairs {"early watermark", "no open list", "no retention"} do
+  wrong, broken = play_all(100, mutant)
+  report(i + 1, wrong > 0 and broken == 0, "a daemon with " .. mutant .. " is caught")
+end
+return failed and 1 or 0
