@@ -4,6 +4,7 @@ local alert = require "alert"
 local cli = require "cli"
 local control = require "control"
 local event = require "event"
+local Events = require "kube.events"
 local history = require "history"
 local hooks = require "hooks"
 local leader = require "leader"
@@ -63,6 +64,9 @@ local hook_host = hooks.start {
 
 -- What is due goes to the runner, what is over comes back to it.
 local past = history.new {store = where.store, rows = plan.settings.history_rows}
+if where.client then
+  Events.new {client = where.client, namespace = where.namespace, instance = options.instance}:listen(past, plan.jobs)
+end
 runner = Runner.new {instance = options.instance, jobs = plan.jobs, settings = plan.settings, hooks = hook_host,
   alerts = alerts, history = past}
 local handlers = runner:handlers()

@@ -107,4 +107,14 @@ function Events:post(what)
   return true
 end
 
+-- Posts what the history is told. jobs: of schedule.load; a run of a job that is gone counts as a Pod.
+function Events:listen(history, jobs)
+  local is_job = {}
+  for _, job in ipairs(jobs) do is_job[job.name] = job.prepared.kind == "Job" end
+  history:listen(function(record, run)
+    local about = {job = run.job, namespace = run.namespace, name = run.name, is_job = is_job[run.job]}
+    self:post {kind = record.outcome, run = about, message = record.message or record.reason or ""}
+  end)
+end
+
 return Events

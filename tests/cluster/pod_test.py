@@ -20,6 +20,8 @@ ACCOUNT = "kube-scheduler-jobs"
 BUSYBOX = {"restartPolicy": "Never", "containers": [{
     "name": "main", "image": "busybox:latest", "imagePullPolicy": "IfNotPresent", "command": ["true"]}]}
 POD = {"apiVersion": "v1", "kind": "Pod", "spec": BUSYBOX}
+LONG = {"apiVersion": "v1", "kind": "Pod", "spec": {**BUSYBOX, "containers": [
+    {**BUSYBOX["containers"][0], "command": ["sleep", "120"]}]}}
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": BUSYBOX}}}
 
 
@@ -139,7 +141,8 @@ def take_names(where, files, *jobs):
 def files_for_permissions(**jobs):
     settings = {"cron_dialect": "standard", "retention": "1s"}
     return {"schedule.yml": json.dumps({"settings": settings, **jobs}),
-            "pod.json": json.dumps(POD), "job.json": json.dumps(JOB)}
+            "pod.json": json.dumps(POD), "long.json": json.dumps(LONG),
+            "job.json": json.dumps(JOB)}
 
 
 @test("each permission of the Role is used, and no other is missed", seconds=280)
@@ -154,7 +157,8 @@ def _():
         wait_logs(where, f"run failed job={job} .*NameTaken", 100)
     # an edit, to be found by a new Pod: it writes down since when the new jobs count
     deploy(where, files_for_permissions(
-        pod={**often, "template": "pod.json"}, job={**often, "template": "job.json"}))
+        pod={**often, "template": "pod.json"}, job={**often, "template": "job.json"},
+        long={**often, "template": "long.json"}))  # its skips are one Event, counted
     kubectl("-n", where, "delete", "pod", "-l", f"app.kubernetes.io/name={ACCOUNT}")
     wanted = granted(where) - SLOW
     try:

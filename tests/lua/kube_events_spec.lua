@@ -83,4 +83,16 @@ describe("kube.events", function()
     assert.is_false(events:post {kind = "succeeded", run = run(), message = ""})
     assert.are.equal(0, #seen.created)
   end)
+
+  it("posts what the history is told, on the Pod or Job that the job's template makes", function()
+    local events, seen = fake()
+    local told
+    local history = {listen = function(_, f) told = f end}
+    events:listen(history, {{name = "backup", prepared = {kind = "Job"}}})
+    told({outcome = "failed", reason = "Error", message = "exit code 3"}, run())
+    told({outcome = "succeeded"}, run())
+    assert.are.equal(1, #seen.created)
+    assert.are.equal("Job", seen.created[1].involvedObject.kind)
+    assert.are.equal("job backup: exit code 3", seen.created[1].message)
+  end)
 end)
