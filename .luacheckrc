@@ -7,4 +7,4 @@ files["scripts/hooks-samples"] = {
   read_globals = { "alert", "http", "trigger", "log", "json" },
 }
 files["tests/sim"] = { globals = { "sim" } }
-files["tests/sim/daemon.lua"] = { read_globals = { "tell" } }
+files["tests/sim/daemon.lua"] = { globals = { "tell", "terminate" } }

@@ -10,21 +10,21 @@ Audit.__index = Audit
 
 local NS <const> = 1000000000
 local ENOUGH <const> = 5
-local RETENTION <const> = 120
 
 local file <close> = assert(io.open "tests/sim/schedule.yml")
 local schedule = yaml.parse(file:read "a")
-local jobs = {}
+local jobs, retries = {}, {}
 for name, job in pairs(schedule) do
   if name ~= "settings" then
-    jobs[#jobs + 1] = {name = name, cron = assert(cron.parse(job.cron)), retries = job.retries and job.retries.max or 0,
+    jobs[#jobs + 1] = {name = name, cron = assert(cron.parse(job.cron)),
       no_skip = job.catch_up == "all" and job.overlap == "allow"}
+    retries[name] = job.retries and job.retries.max or 0
   end
 end
 table.sort(jobs, function(a, b) return a.name < b.name end)
 
 function Audit.new(world)
-  return setmetatable({world = world, wrongs = {}, pods = {}, decided = {}, undecided = {}, checked = {},
+  return setmetatable({world = world, wrongs = {}, pods = {}, decided = {}, undecided = {}, checked = {}, told_of = {},
     baselines = nil, mark = 0}, Audit)
 end
 
@@ -46,25 +46,27 @@ local function slots(job, from, to) -- of (from, to]
   return out
 end
 
--- A daemon told of a run or a slot.
+function Audit:decide(job, slot, how)
+  local key = key_of(job, slot)
+  self.decided[key] = self.decided[key] or how
+end
+
+-- A daemon told of a run, or of slots that have none.
 function Audit:told(run)
-  if run.outcome then return end
-  if not run.missed or run.missed == 0 then
-    self.decided[key_of(run.job, run.slot)] = self.decided[key_of(run.job, run.slot)] or "skipped"
-    return
-  end
+  self.told_of[run.run] = run.replaced and "replaced" or "told"
+  if run.attempt > 0 then return end
+  local how = run.outcome and "over" or "skipped"
+  if not run.missed or run.missed == 0 then return self:decide(run.job, run.slot, how) end
   for _, job in ipairs(jobs) do
-    if job.name == run.job then
-      for _, slot in ipairs(slots(job, run.missed_from - 1, run.slot)) do
-        self.decided[key_of(job.name, slot)] = self.decided[key_of(job.name, slot)] or "skipped"
-      end
+    for _, slot in ipairs(job.name == run.job and slots(job, run.missed_from - 1, run.slot) or {}) do
+      self:decide(run.job, slot, how)
     end
   end
 end
 
 -- A request leaves a daemon.
 function Audit:sent(daemon, request)
-  if request.method ~= "POST" or request.at.kind ~= "Pod" then return end
+  if request.method ~= "POST" or request.at.kind ~= "Pod" and request.at.kind ~= "Job" then return end
   local holder = self.holder
   if holder and holder ~= "" and holder ~= daemon.identity then
     self:wrong("%s sends a create while %s leads", daemon.identity, holder)
@@ -89,8 +91,7 @@ function Audit:deleted(pod)
   if not (pod.metadata.annotations or {})["kube-scheduler/reported"] then
     self:wrong("%s was deleted before its outcome was told", name)
   end
-  if not seen.ended then self:wrong("%s was deleted while it ran", name) end
-  if self.world.now - seen.at < RETENTION * NS then seen.early = true end
+  if pod.status.phase == "Running" then self:wrong("%s was deleted while it ran", name) end
 end
 
 function Audit:baseline_of(job)
@@ -146,38 +147,41 @@ function Audit:changed(change)
   if change.what == "ADDED" then return self:created(object) end
   local seen = self.pods[object.metadata.name]
   local phase = object.status.phase
+  if object.metadata.deletionTimestamp then seen.stopped = true end -- what it earns then is its scheduler's to say
   if phase == "Succeeded" or phase == "Failed" then seen.ended = seen.ended or phase end
   if change.what == "DELETED" then self:deleted(object) end
 end
 
--- When all is over: every slot of the time of faults is decided, and every failure was tried again.
-function Audit:finish()
-  if self.full then return end
-  local until_slot = self.world.chaos_ends // NS
+-- What is owed at the end, as texts: every slot of the time of faults is decided, every failure was tried again.
+function Audit:debts()
+  local debts, until_slot = {}, self.world.chaos_ends // NS
   for _, job in ipairs(jobs) do
     local since = self:baseline_of(job)
-    if not since then self:wrong("nobody ever led") return end
+    if not since then return {"nobody ever led"} end
     for _, slot in ipairs(slots(job, since, until_slot)) do
       local what = self.decided[key_of(job.name, slot)]
       if not what or what == "skipped" and job.no_skip then
-        self:wrong("%s was %s", key_of(job.name, slot), what or "lost")
+        debts[#debts + 1] = ("%s was %s"):format(key_of(job.name, slot), what or "lost")
       end
     end
   end
-  self:check_retries(until_slot)
+  for name, pod in pairs(self.pods) do
+    local next_attempt = ("%s-r%d"):format((name:gsub("%-r%d+$", "")), pod.attempt + 1)
+    local earns = pod.ended == "Failed" and not pod.stopped and self.told_of[name] ~= "replaced"
+    if earns and pod.attempt < retries[pod.job] and pod.slot <= until_slot
+      and not self.pods[next_attempt] and not self.told_of[next_attempt] then
+      debts[#debts + 1] = name .. " failed and was not tried again"
+    end
+  end
+  table.sort(debts)
+  return debts
 end
 
-function Audit:check_retries(until_slot)
-  local attempts = {}
-  for _, pod in pairs(self.pods) do attempts[key_of(pod.job, pod.slot) .. "/" .. pod.attempt] = true end
-  for name, pod in pairs(self.pods) do
-    for _, job in ipairs(jobs) do
-      if job.name == pod.job and pod.ended == "Failed" and pod.attempt < job.retries and pod.slot <= until_slot
-        and not attempts[key_of(pod.job, pod.slot) .. "/" .. pod.attempt + 1] then
-        self:wrong("%s failed and was not tried again", name)
-      end
-    end
-  end
+function Audit:is_settled() return #self:debts() == 0 end
+
+function Audit:finish()
+  if self.full then return end
+  for _, debt in ipairs(self:debts()) do self:wrong("%s", debt) end
 end
 
 return Audit

@@ -78,8 +78,11 @@ function chance.disasters(world)
   for _ = 1, world.weather.disasters do
     world:after(span * random(), function()
       local daemon = among(world.daemons)
-      if random() < 0.5 then
+      local what = random()
+      if what < 0.35 then
         world:kill(daemon, chance.pause())
+      elseif what < 0.5 then
+        world:terminate(daemon)
       else
         world:freeze(daemon, among {3, 11, 14, 20, 45} * (0.7 + 0.6 * random()))
       end

@@ -17,22 +17,22 @@ local client = assert(kube.connect {path = "tests/sim/kubeconfig"})
 local plan = schedule.load {dir = "tests/sim", name = "schedule.yml", instance = "x", namespace = "n"}
 assert(plan.problems:errors() == 0, "tests/sim/schedule.yml has mistakes")
 local where = executor.kubernetes(client, {instance = "x", namespaces = {"n"}})
+local unfenced = {fence_after = function() end}
 local state = State.new {client = client, namespace = "n", instance = "x", identity = options.identity,
-  executor = where}
+  executor = options.mutant == "no fence" and unfenced or where}
 
 local alerts = {}
-function alerts.send(_, _, done) -- delivered a little later
-  if done then
-    task.spawn(function()
-      task.sleep(0.05)
-      done(true)
-    end)
-  end
+function alerts.send(_, _, done) -- delivered a little later, or much
+  if not done then return end
+  task.spawn(function()
+    task.sleep(math.random() < 0.8 and 0.05 or 20 * math.random())
+    done(true)
+  end)
 end
 local history = {}
 function history.add(_, run)
-  tell(json.encode {job = run.job, slot = run.slot, outcome = run.outcome, missed = run.missed,
-    missed_from = run.missed_from})
+  tell(json.encode {run = run.name, job = run.job, slot = run.slot, attempt = run.attempt, missed = run.missed,
+    missed_from = run.missed_from, outcome = run.outcome, replaced = run.replaced})
 end
 local hooks = {defined = function() return false end, fire = function() end}
 
@@ -67,6 +67,7 @@ local lead = leader.new {state = state, client = client, registry = seen, alerts
     end)
   end}
 local why = task.await(function(resume)
+  function terminate() resume "SIGTERM" end
   lead.on_lost = resume
   local leads, refusal = lead:start()
   if not leads then return resume(refusal) end

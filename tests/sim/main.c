@@ -115,6 +115,11 @@ static int l_kill(lua_State *L) {
     return 0;
 }
 
+static int l_terminate(lua_State *L) {
+    replica_terminate(check(L));
+    return 0;
+}
+
 static int l_next(lua_State *L) {
     lua_pushinteger(L, replica_next(check(L)));
     return 1;
@@ -191,16 +196,18 @@ static int64_t read_now(void *ctx) {
 /* sim.log(): from now on daemons' logs are written, to /dev/null or with KS_LOG to stderr. */
 static int l_log(lua_State *L) {
     struct simulation *sim = simulation_of(L);
-    int fd = getenv("KS_LOG") ? STDERR_FILENO : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    bool wanted = getenv("KS_LOG");
+    int fd = wanted ? STDERR_FILENO : open("/dev/null", O_WRONLY | O_CLOEXEC);
     sim->clock = (struct clock){read_now, read_now, read_now, sim};
     if (log_new(&sim->clock, fd, &sim->world.log, NULL))
         return luaL_error(L, "no log");
+    log_set_level(sim->world.log, wanted ? LOG_INFO : LOG_ERROR);
     return 0;
 }
 
-static const luaL_Reg methods[] = {{"kill", l_kill},     {"next", l_next}, {"ended", l_ended},
-                                   {"run", l_run},       {"thaw", l_thaw}, {"leaves", l_leaves},
-                                   {"answer", l_answer}, {"data", l_data}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"kill", l_kill}, {"terminate", l_terminate}, {"next", l_next},     {"ended", l_ended}, {"run", l_run},
+    {"thaw", l_thaw}, {"leaves", l_leaves},       {"answer", l_answer}, {"data", l_data},   {NULL, NULL}};
 static const luaL_Reg functions[] = {{"start", l_start}, {"next_id", l_next_id}, {"fork", l_fork},
                                      {"wait", l_wait},   {"exit", l_exit},       {"log", l_log},
                                      {NULL, NULL}};

@@ -223,6 +223,13 @@ void replica_kill(struct replica *replica) {
     free(replica);
 }
 
+void replica_terminate(struct replica *replica) {
+    if (lua_getglobal(replica->L, "terminate") == LUA_TFUNCTION)
+        task_start(replica->L, 0);
+    else
+        lua_pop(replica->L, 1);
+}
+
 int replica_next_id(void) {
     return started + 1;
 }

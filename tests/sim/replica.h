@@ -27,6 +27,7 @@ struct replica_world {
 struct replica *replica_start(struct replica_world *world, const char *script, const char *argument,
                               uint64_t seed);
 void replica_kill(struct replica *replica);
+void replica_terminate(struct replica *replica);     /* calls its program's global `terminate` */
 int replica_next_id(void);                           /* of the next one */
 int replica_id(const struct replica *replica);       /* counts from 1 on; never used again */
 bool replica_ended(const struct replica *replica);   /* its program did, by itself */

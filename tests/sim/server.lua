@@ -12,7 +12,7 @@ function Server.new(options)
     order = {}, changes = {}}, Server)
 end
 
-local KINDS = {pods = "Pod", configmaps = "ConfigMap", leases = "Lease"}
+local KINDS = {pods = "Pod", jobs = "Job", configmaps = "ConfigMap", leases = "Lease"}
 
 local function unescape(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
@@ -73,7 +73,7 @@ function calls.POST(self, at, request)
   end
   self.uids = self.uids + 1
   meta.namespace, meta.uid, meta.creationTimestamp = "n", "uid-" .. self.uids, clock.format(self.now())
-  if at.kind == "Pod" then object.status = {phase = "Pending"} end
+  if at.kind == "Pod" or at.kind == "Job" then object.status = {phase = "Pending"} end -- a Job's is the simulation's
   return {status = 201, body = self:store(key, at.kind, object, "ADDED").text}
 end
 
@@ -158,7 +158,7 @@ function calls.DELETE(self, at, request)
   if options.preconditions and options.preconditions.uid ~= object.metadata.uid then
     return other_uid()
   end
-  local runs = at.kind == "Pod" and object.status.phase == "Running"
+  local runs = object.status and object.status.phase == "Running"
   if object.metadata.deletionTimestamp then return {status = 200, body = entry.text} end
   if not runs and finalized(object) then
     return {status = 200, body = self:store(key, at.kind, object, "DELETED").text}
@@ -171,16 +171,16 @@ end
 -- request: {method=, path=, body=, content_type=} -> {status=, body=, reason=, message=}
 function Server:handle(request) return calls[request.method](self, request.at, request) end
 
--- Somebody in the cluster (the kubelet) changes the Pod of that uid: change(object). It may be gone.
-function Server:touch(name, uid, change)
-  local key = "/api/v1/namespaces/n/pods/" .. name
+-- Somebody in the cluster (the kubelet) changes the Pod or Job of that uid: change(object). It may be gone.
+function Server:touch(kind, name, uid, change)
+  local key = (kind == "Pod" and "/api/v1/namespaces/n/pods/" or "/apis/batch/v1/namespaces/n/jobs/") .. name
   local entry = self.stored[key]
   if not entry or entry.object.metadata.uid ~= uid then return end
   local object = copy(entry)
   change(object)
   local over = object.status.phase == "Succeeded" or object.status.phase == "Failed"
   local leaves = over and object.metadata.deletionTimestamp and finalized(object)
-  self:store(key, "Pod", object, leaves and "DELETED" or "MODIFIED")
+  self:store(key, kind, object, leaves and "DELETED" or "MODIFIED")
 end
 
 function Server.selects(selector, object)

@@ -11,7 +11,8 @@ World.__index = World
 
 local NS <const> = 1000000000
 local START <const> = 1795507200 -- 2026-11-24T08:00:00Z
-local CALM <const> = 170         -- seconds without faults at the end: longer than the retention rule
+local CALM <const> = 20   -- seconds without faults at the end, at least,
+local LONGEST <const> = 300 -- and at most: then what is undecided is lost
 
 local worlds = {} -- of living daemons, by id
 
@@ -37,7 +38,7 @@ function World.new(options)
   local self = setmetatable({seed = options.seed, mutant = options.mutant, trace = options.trace, now = START * NS,
     heap = {}, orders = 0, daemons = {}, lives = 0, weather = chance.weather()}, World)
   self.chaos_ends = self.now + math.random(60, 240) * NS
-  self.ends = self.chaos_ends + CALM * NS
+  self.ends = self.chaos_ends + LONGEST * NS
   self.audit = Audit.new(self)
   self.server = Server.new {
     now = function() return self.now // NS end,
@@ -153,6 +154,13 @@ function World:thaw(daemon)
   if math.random() < 0.5 then self:run(daemon) end
   for _, deliver in ipairs(late) do self:to(daemon, life, deliver) end
   if daemon.life == life and daemon.handle then self:run(daemon) end
+end
+
+-- SIGTERM: it lets go of the lease and ends.
+function World:terminate(daemon)
+  if not daemon.handle then return end
+  self:note("%s is told to end", daemon.identity)
+  self:to(daemon, daemon.life, function() daemon.handle:terminate() end)
 end
 
 -- Something reaches the daemon, when it lives; in its hand once it is thawed.
@@ -322,38 +330,60 @@ function World:changed(change, old)
       if not stream.over and not stream.request.answered then self:show(stream, change) end
     end
   end
-  if change.kind == "Pod" then self:kubelet(change) end
+  if change.kind == "Pod" or change.kind == "Job" then self:kubelet(change) end
 end
 
 -- The kubelet
 
 local function container(state) return json.array {{name = "main", restartCount = 0, state = state}} end
 
+-- What runs: a Pod, or a Job, whose Pods are left out.
 function World:kubelet(change)
-  local meta = change.object.metadata
+  local meta, kind = change.object.metadata, change.kind
   if change.what == "ADDED" then
     local starts, lasts, good = 0.5 + 2 * math.random(), chance.duration(), math.random() < 0.7
-    self:after(starts, function() self:begin_pod(meta) end)
-    self:after(starts + lasts, function() self:end_pod(meta, good) end)
+    self:after(starts, function() self:begin_work(kind, meta) end)
+    self:after(starts + lasts, function() self:end_work(kind, meta, good) end)
   elseif change.what == "MODIFIED" and meta.deletionTimestamp and change.object.status.phase == "Running" then
-    self:after(1, function() self:end_pod(meta, false) end)
+    self:after(1, function() self:end_work(kind, meta, false) end)
   end
 end
 
-function World:begin_pod(meta)
+function World:begin_work(kind, meta)
   local time = clock.format(self.now // NS)
-  self.server:touch(meta.name, meta.uid, function(pod)
-    pod.status = {phase = "Running", containerStatuses = container {running = {startedAt = time}}}
+  self.server:touch(kind, meta.name, meta.uid, function(object)
+    if object.metadata.deletionTimestamp then return end
+    object.status = {phase = "Running", startTime = time, active = 1}
+    if kind == "Pod" then object.status.containerStatuses = container {running = {startedAt = time}} end
   end)
 end
 
-function World:end_pod(meta, good)
+local function ended_job(good)
+  return {type = good and "Complete" or "Failed", status = "True", reason = not good and "BackoffLimitExceeded" or nil}
+end
+
+function World:end_work(kind, meta, good)
   local time = clock.format(self.now // NS)
-  self.server:touch(meta.name, meta.uid, function(pod)
-    if pod.status.phase ~= "Running" then return end
-    pod.status = {phase = good and "Succeeded" or "Failed", containerStatuses = container {terminated = {
-      exitCode = good and 0 or 1, reason = good and "Completed" or "Error", startedAt = time, finishedAt = time}}}
+  self.server:touch(kind, meta.name, meta.uid, function(object)
+    local status = object.status
+    if status.phase ~= "Running" then return end
+    status.phase = good and "Succeeded" or "Failed"
+    if kind == "Job" then
+      status.active, status.completionTime = nil, good and time or nil
+      status.conditions = json.array {ended_job(good)}
+    else
+      status.containerStatuses = container {terminated = {exitCode = good and 0 or 1,
+        reason = good and "Completed" or "Error", startedAt = status.startTime, finishedAt = time}}
+    end
   end)
+end
+
+function World:look_for_end()
+  if self.audit:is_settled() then
+    self.ends = self.now
+  else
+    self:after(5, function() self:look_for_end() end)
+  end
 end
 
 -- Runs the schedule. What was wrong, as texts; none: nothing.
@@ -364,6 +394,7 @@ function World:play()
     self:after(i == 1 and 0 or 60 * math.random(), function() self:start(daemon) end)
   end
   chance.disasters(self)
+  self:after((self.chaos_ends - self.now) / NS + CALM, function() self:look_for_end() end)
   while not self.audit.full and self:step() do end
   self.audit:finish()
   for _, daemon in ipairs(self.daemons) do
