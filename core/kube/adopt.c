@@ -84,10 +84,8 @@ static void take_up_ending(struct run *run) {
     struct result ending;
     run->held = run->found->held;
     run->delete_sent = run->held && run->found->deletion;
-    if (ending_read(run->found, &ending))
-        run_note(&run->stop, &ending);
-    else if (!run->is_job && outcome_leaves_work(run->found) &&
-             outcome_of_pod(run->found, &ending) == STAGE_OVER)
+    if (ending_read(run->found, &ending) || (!run->is_job && outcome_leaves_work(run->found) &&
+                                             outcome_of_pod(run->found, &ending) == STAGE_OVER))
         run_note(&run->stop, &ending);
 }
 
