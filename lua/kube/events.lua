@@ -5,6 +5,7 @@ local clock = require "clock"
 local log = require "log"
 local sys = require "sys"
 local task = require "task"
+local template = require "template"
 
 local Events = {}
 Events.__index = Events
@@ -109,10 +110,12 @@ end
 
 -- Posts what the history is told. jobs: of schedule.load; a run of a job that is gone counts as a Pod.
 function Events:listen(history, jobs)
-  local is_job = {}
-  for _, job in ipairs(jobs) do is_job[job.name] = job.prepared.kind == "Job" end
+  local by_name = {}
+  for _, job in ipairs(jobs) do by_name[job.name] = job end
   history:listen(function(record, run)
-    local about = {job = run.job, namespace = run.namespace, name = run.name, is_job = is_job[run.job]}
+    local job = by_name[run.job]
+    local about = {job = run.job, namespace = run.namespace, name = run.name,
+      is_job = job and template.of(job).kind == "Job"}
     self:post {kind = record.outcome, run = about, message = record.message or record.reason or ""}
   end)
 end
