@@ -1,5 +1,6 @@
 -- Whether and when a run goes. The rules are here to be read and changed: C only counts, and asks again when
 -- something changes.
+local calendar = require "calendar"
 local clock = require "clock"
 
 local policy = {}
@@ -59,11 +60,13 @@ end
 
 -- job: as schedule.load gives it, or nil when it is no longer there. run: of event slot. orders: what somebody
 -- ordered, see policy.held. Returns "run"; "skip" and the reason, or "drop" when
--- somebody ordered it, so that nobody is alerted; "wait" and for what; or "replace".
+-- somebody ordered it or the calendar says so, so that nobody is alerted; "wait" and for what; or "replace".
 function policy.decide(job, run, orders)
   if not job then return "skip", "the job is no longer in the schedule" end
-  local held = is_scheduled(run) and policy.held(run.job, orders)
-  if held then return "drop", held end
+  if is_scheduled(run) then
+    local dropped = policy.held(run.job, orders) or calendar.reason(job, run.slot, clock.now())
+    if dropped then return "drop", dropped end
+  end
   if run.upstream then return after(job, run) end
   if run.blocked == "job" then return overlap(job, run) end
   if job.overlap == "forbid" and run.queued > 0 and not run.waited and run.attempt == 0 then

@@ -1,5 +1,6 @@
 -- Loads schedule.yml and what it names: jobs, templates, settings. All mistakes come at once, each with its
 -- place; a bad job is left out, the others are good. lua/SCHEDULE.md is the reference of the keys below.
+local calendar_plan = require "calendar.plan"
 local cron = require "cron"
 local crypto = require "crypto"
 local json = require "json"
@@ -32,6 +33,8 @@ local shared_fields = with(rules.shared, {
   deadline = {"duration"},
   pending_timeout = {"duration"},
   on_hook_error = {"choice", values = {"run", "skip"}},
+  only_on = {"any"},
+  skip_on = {"any"},
   history = {"object", fields = {succeeded = {"count"}, failed = {"count"}}},
 })
 
@@ -55,6 +58,8 @@ local settings_fields = with(rules.settings, {
   history_rows = {"count"},
   defaults = {"object", fields = shared_fields},
   alerts = {"any"},
+  calendars = {"any"},
+  freezes = {"any"},
 })
 
 local defaults = with(rules.defaults, {
@@ -214,11 +219,12 @@ local function load_job(file, name, raw, result, options)
   job.namespace = job.namespace or template.namespace(manifest) or options.namespace or "default"
   check_watched(job, raw.namespace and schema.place(file.path, raw, "namespace") or place, options.watched, problems)
   if job.cron then parse_cron(file, raw, job, problems) end
+  local days_are_good = result.days:attach(job, raw, file.path)
   if job.main_container and manifest and not template.has_container(manifest, job.main_container) then
     problems:error(schema.place(file.path, raw, "main_container"), "the template has no container '%s'",
       job.main_container)
   end
-  if problems:errors() > before or not manifest then
+  if problems:errors() > before or not manifest or not days_are_good then
     result.bad[#result.bad + 1] = name
     return
   end
@@ -252,7 +258,7 @@ local function duplicates(files, problems)
   return twice
 end
 
-local function load_settings(files, problems)
+local function load_settings(files, problems, days)
   local settings = {}
   for _, file in ipairs(files) do
     local raw = file.value.settings
@@ -261,6 +267,7 @@ local function load_settings(files, problems)
         problems:error(schema.place(file.path, file.value, "settings"), "'settings' must be a mapping")
       else
         settings = schema.check(raw, settings_fields, file.path, problems, "settings.")
+        days:settings(raw, file.path, settings.timezone or "UTC")
       end
     end
   end
@@ -295,7 +302,8 @@ function schedule.load(options)
     if source then result.files[#result.files + 1] = path end
     if value then files[#files + 1] = {path = path, value = value, source = source} end
   end
-  result.settings = load_settings(files, result.problems)
+  result.days = calendar_plan.new(options.dir, result.problems)
+  result.settings = load_settings(files, result.problems, result.days)
   result.base, result.templates = base_of(result.settings, options), {}
   local twice = duplicates(files, result.problems)
   for _, file in ipairs(files) do
@@ -304,7 +312,8 @@ function schedule.load(options)
     end
   end
   for _, name in ipairs(text.keys(twice)) do result.bad[#result.bad + 1] = name end
-  result.base, result.templates = nil, nil
+  result.days:unused(result.jobs)
+  result.base, result.templates, result.days = nil, nil, nil
   table.sort(result.jobs, by_name)
   rules.connect(result)
   warn_of_five_fields(result)

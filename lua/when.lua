@@ -9,7 +9,7 @@ local FIRST, LAST = -62135596800, 253402300799 -- the years 1 to 9999, in which 
 
 -- The instant of a wall time given as if it were UTC: of two passes the first; a time in a gap as the clock before
 -- the gap would have shown it, so that the midnight that does not exist is the day's first instant.
-local function at_wall(wall, zone)
+function when.at_wall(wall, zone)
   local before, after = cron.civil(wall - 86400, zone).offset, cron.civil(wall + 86400, zone).offset
   local early, late = wall - math.max(before, after), wall - math.min(before, after)
   if cron.civil(early, zone).offset == wall - early then return early end
@@ -30,7 +30,7 @@ local function local_time(value, zone)
   if time == "" then time = "00:00" end
   if time:match "^%d%d:%d%d$" then time = time .. ":00" end
   local wall = time:match "^%d%d:%d%d:%d%d$" and clock.parse(date .. "T" .. time .. "Z")
-  return wall and at_wall(wall, zone)
+  return wall and when.at_wall(wall, zone)
 end
 
 -- Reads `now`, RFC 3339, +DURATION or -DURATION from now, or a date or time without an offset, which is one of the

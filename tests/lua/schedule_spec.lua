@@ -275,7 +275,7 @@ describe("SCHEDULE.md", function()
       local _, lines = load(sample)
       assert.same({}, lines)
     end
-    assert.equal(4, count)
+    assert.equal(5, count)
     for _, key in ipairs(schedule.keys()) do assert.matches("`" .. key .. "`", reference, 1, false) end
   end)
 end)

@@ -1,0 +1,79 @@
+-- On which days a job runs: only_on and skip_on with the calendars of settings, and freezes. A slot is judged by the
+-- day that its job's clock shows at it, so it has the same answer each time it is asked. What the schedule says is read
+-- by calendar/plan.lua; lua/SCHEDULE.md is the reference.
+--   calendar.attach(job, only, skip, freezes): only and skip are nodes of calendar/node.lua or nil, freezes of
+--     calendar/freeze.lua
+--   calendar.reason(job, slot[, now]) -> why the slot is dropped, or nil; now: when it would start, if not at its slot
+--   calendar.next(job, t) -> the first slot after t that is not dropped, or nil
+local days = require "calendar.days"
+local node = require "calendar.node"
+local when = require "when"
+
+local calendar = {}
+
+-- The days of both as one, so that a slot costs one look.
+local function allowed_by(only, skip)
+  if not skip then return only end
+  local rest = node.none_of(skip)
+  return only and node.all {only, rest} or rest
+end
+
+function calendar.attach(job, only, skip, freezes)
+  if only or skip then
+    job.days = {only = only, skip = skip, allowed = allowed_by(only, skip), zone = job.schedule:zone()}
+  end
+  if freezes and #freezes > 0 then job.freezes = freezes end
+end
+
+local function of_day(rule, day)
+  if rule.allowed:has(day, rule.zone) then return nil end
+  if rule.only and not rule.only:has(day, rule.zone) then return "calendar: not in " .. rule.only.text end
+  return "calendar: in " .. rule.skip.text
+end
+
+-- The freeze that an instant lies in.
+local function freeze_at(job, t)
+  for _, freeze in ipairs(job.freezes or {}) do
+    if t >= freeze.from and t < freeze.to then return freeze end
+  end
+end
+
+function calendar.reason(job, slot, now)
+  local reason = job.days and of_day(job.days, days.at(slot, job.days.zone))
+  if reason then return reason end
+  local freeze = freeze_at(job, slot) or now and freeze_at(job, now)
+  return freeze and "freeze: " .. freeze.reason
+end
+
+-- The first day after `day` that is allowed; nil when none is left.
+local function next_allowed(rule, day)
+  for year = days.year_of(day + 1), days.LAST_YEAR do
+    local set, start = rule.allowed:year(year, rule.zone), days.start_of(year)
+    for candidate = math.max(day + 1, start), start + days.length_of(year) - 1 do
+      if days.has(set, year, candidate) then return candidate end
+    end
+  end
+end
+
+-- The first instant after a dropped slot at which another might not be.
+local function resumes_at(job, slot)
+  local rule = job.days
+  local day = rule and days.at(slot, rule.zone)
+  if day and of_day(rule, day) then
+    local later = next_allowed(rule, day)
+    return later and when.at_wall(later * 86400, rule.zone)
+  end
+  return freeze_at(job, slot).to
+end
+
+function calendar.next(job, t)
+  local slot = job.schedule:next(t)
+  if not job.days and not job.freezes then return slot end
+  while slot and calendar.reason(job, slot) do
+    local from = resumes_at(job, slot)
+    slot = from and job.schedule:next(math.max(from - 1, slot))
+  end
+  return slot
+end
+
+return calendar
