@@ -4,6 +4,7 @@ local clock = require "clock"
 local event = require "alert.sender.event"
 local log = require "log"
 local Queue = require "alert.sender.queue"
+local routes = require "alert.settings"
 local sys = require "sys"
 local task = require "task"
 local text = require "alert.sender.text"
@@ -13,32 +14,36 @@ local alert = {}
 local Sender = {}
 Sender.__index = Sender
 
-local BUNDLED = { "log", "honeybadger", "sentry" }
 local FLUSH_STEP = 0.05 -- seconds between two looks
 
--- The bundled routes, then those that the settings name: each entry that is a table belongs to a route.
+-- The bundled routes, then those that the settings name.
 local function route_names(settings)
-  local names, known = {}, { log_lines = true }
-  for i, name in ipairs(BUNDLED) do names[i], known[name] = name, true end
+  local names, known = {}, {}
+  for i, name in ipairs(routes.BUNDLED) do names[i], known[name] = name, true end
   local more = {}
   for name, value in pairs(settings) do
-    if not known[name] then more[#more + 1] = name end
-    if not known[name] and type(value) ~= "table" then
-      return nil, ("alerts: '%s' is no setting: routes are tables, and there is log_lines"):format(name)
+    if not known[name] and not routes.general[name] then
+      if type(value) ~= "table" then
+        return nil, ("alerts: '%s' is no setting: see lua/ALERTS.md for those that are"):format(name)
+      end
+      more[#more + 1] = name
     end
   end
   table.sort(more)
   return table.move(more, 1, #more, #names + 1, names)
 end
 
--- What the settings say for one route; the parts that all routes share are checked here.
-local function settings_of(name, settings)
-  local own = settings[name] or {}
+-- What the settings say for one route, its secrets read, and the list of them; the parts that all routes share are
+-- checked here. nil, nil: the route is off.
+local function settings_of(name, route, options)
+  local own = (options.settings or {})[name]
+  if own == nil and route.fields and not route.by_environment then return nil end
+  own = own or {}
   if type(own) ~= "table" then return nil, ("alerts: %s must be a table"):format(name) end
   if own.timeout ~= nil and not (math.type(own.timeout) and own.timeout > 0) then
     return nil, ("alerts: %s: timeout must be a number of seconds above 0"):format(name)
   end
-  return own
+  return routes.resolve(name, route.fields, own, options.env or os.getenv)
 end
 
 local function load_route(name)
@@ -55,10 +60,13 @@ end
 
 -- config | nil: off | nil, error
 local function configure(name, route, options)
-  local settings, err = settings_of(name, options.settings or {})
-  if not settings then return nil, err end
+  local settings, secrets = settings_of(name, route, options)
+  if not settings then return nil, secrets end
   local ran, config, why = pcall(route.configure, options.env or os.getenv, settings)
   if not ran then return nil, ("alert/%s.lua: %s"):format(name, config) end
+  if not config then return nil, why end
+  config.secrets = config.secrets or {}
+  table.move(secrets, 1, #secrets, #config.secrets + 1, config.secrets)
   return config, why
 end
 
@@ -105,8 +113,8 @@ local function about_of(options)
   }
 end
 
--- options, all optional: instance, environment (names, for people); settings ({ log_lines =, NAME = {…} } as
--- the schedule has it); routes (names: only these); and, for tests: env, send, sleep, spawn, now, random.
+-- options, all optional: instance, environment (names, for people); settings (of the schedule:
+-- { log_lines =, NAME = {…} }); routes (names: only these); and, for tests: env, send, sleep, spawn, now, random.
 -- Gives a sender, or nil and what to correct, with no secret in it.
 function alert.new(options)
   options = options or {}
@@ -116,6 +124,7 @@ function alert.new(options)
   local tools = tools_of(options)
   local sender = setmetatable({
     queues = {}, about = about_of(options), now = tools.now, sleep = tools.sleep,
+    routes = {}, -- by name, of those that are on
     stats = {}, -- by route: { delivered, failed, dropped, retried }, since the start
   }, Sender)
   for _, name in ipairs(names) do
@@ -124,7 +133,7 @@ function alert.new(options)
     if err then return nil, err end
     if queue then
       table.insert(sender.queues, queue)
-      sender.stats[name] = queue.stats
+      sender.routes[name], sender.stats[name] = queue.route, queue.stats
     end
   end
   return sender
@@ -142,11 +151,20 @@ local function collector(count, done)
   end
 end
 
--- Queues the event on each route. Never waits, never raises. done(ok), if given, is called once, when every
--- route has delivered (true) or one has given up (false), perhaps before this returns.
-function Sender:send(given, done)
+function Sender:chosen(wanted)
+  local out = {}
+  for _, queue in ipairs(self.queues) do
+    if not wanted or wanted[queue.name] then out[#out + 1] = queue end
+  end
+  return out
+end
+
+-- Queues the event on each route, or on those that `wanted` = {NAME = true} names. Never waits, never raises.
+-- done(ok), if given, is called once, when every route has delivered (true) or one has given up (false), perhaps
+-- before this returns.
+function Sender:send(given, done, wanted)
   local ran, complete = pcall(event.complete, given, self.about, self.now())
-  local queues = ran and self.queues or {}
+  local queues = ran and self:chosen(wanted) or {}
   local report = collector(#queues + 1, done or function() end)
   for _, queue in ipairs(queues) do queue:push(complete, report) end
   if not ran then log.error("an alert could not be made", { kind = "route_error", error = complete }) end

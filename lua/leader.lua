@@ -71,9 +71,12 @@ function Leader:hold(reason, detail)
   if self.held == reason then return end
   self.held = reason
   self.registry:hold(reason ~= nil)
-  if not reason then return log.info("slots are decided again") end
+  if not reason then
+    log.info("slots are decided again")
+    return self.alerts:send(event.of_scheduler("released", "held", "slots are decided again"))
+  end
   log.error("slots are held: " .. reason, {detail = detail})
-  self.alerts:send(event.of_scheduler("held", reason, ("slots are held: %s (%s)"):format(reason, detail)))
+  self.alerts:send(event.of_scheduler("held", "held", ("slots are held: %s (%s)"):format(reason, detail)))
 end
 
 function Leader:look_at_clock()

@@ -211,12 +211,17 @@ function Runner.on_delayed(_, run, why) log.warning("create delayed", fields(run
 
 function Runner:on_started(run)
   log.info("run started", fields(run, {trigger = run.trigger ~= "schedule" and run.trigger or nil}))
-  self.hooks:fire("on_started", event.of_run("started", run, self.jobs[run.job]))
+  local e = event.of_run("started", run, self.jobs[run.job])
+  self.hooks:fire("on_started", e)
+  self.alerts:note(event.for_alert(e))
 end
 
 function Runner:tell_success(run, more)
   log.info("run succeeded", fields(run, more))
-  if not run.recovered then return self:tell("on_succeeded", "succeeded", run, false) end
+  if not run.recovered then
+    self.alerts:note(event.for_alert(event.of_run("succeeded", run, self.jobs[run.job])))
+    return self:tell("on_succeeded", "succeeded", run, false)
+  end
   self.hooks:fire("on_succeeded", event.of_run("succeeded", run, self.jobs[run.job]))
   self:tell("on_recovered", "recovered", run, true)
 end

@@ -1,5 +1,6 @@
 -- Loads schedule.yml and what it names: jobs, templates, settings. All mistakes come at once, each with its
 -- place; a bad job is left out, the others are good. lua/SCHEDULE.md is the reference of the keys below.
+local alert_settings = require "alert.settings"
 local calendar_plan = require "calendar.plan"
 local cron = require "cron"
 local crypto = require "crypto"
@@ -38,7 +39,7 @@ local shared_fields = with(rules.shared, {
   history = {"object", fields = {succeeded = {"count"}, failed = {"count"}}},
 })
 
-local job_fields = with(with(shared_fields, rules.own), {
+local job_fields = with(with(with(shared_fields, rules.own), alert_settings.job_fields), {
   cron = {"string_or_strings", required = true},
   cron_dialect = {"choice", values = dialects},
   template = {"string", required = true},
@@ -211,6 +212,10 @@ local function load_job(file, name, raw, result, options)
   job.name, job.place, job.cron_place = name, place, schema.place(file.path, raw, "cron")
   inherit(job, result.settings, result.base)
   rules.complete(job, raw, file.path, result.settings, problems)
+  if job.alerts ~= nil then
+    local at = schema.place(file.path, raw, "alerts")
+    job.alerts = alert_settings.check_job(job.alerts, result.settings.alerts or {}, at, problems)
+  end
   local manifest
   if job.template then
     local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
@@ -258,7 +263,8 @@ local function duplicates(files, problems)
   return twice
 end
 
-local function load_settings(files, problems, days)
+-- hooks: their folder, where routes of one's own may be.
+local function load_settings(files, problems, days, hooks)
   local settings = {}
   for _, file in ipairs(files) do
     local raw = file.value.settings
@@ -268,6 +274,9 @@ local function load_settings(files, problems, days)
       else
         settings = schema.check(raw, settings_fields, file.path, problems, "settings.")
         days:settings(raw, file.path, settings.timezone or "UTC")
+        if settings.alerts ~= nil then
+          settings.alerts = alert_settings.check(raw.alerts, schema.place(file.path, raw, "alerts"), hooks, problems)
+        end
       end
     end
   end
@@ -303,7 +312,7 @@ function schedule.load(options)
     if value then files[#files + 1] = {path = path, value = value, source = source} end
   end
   result.days = calendar_plan.new(options.dir, result.problems)
-  result.settings = load_settings(files, result.problems, result.days)
+  result.settings = load_settings(files, result.problems, result.days, options.hooks or options.dir .. "/hooks")
   result.base, result.templates = base_of(result.settings, options), {}
   local twice = duplicates(files, result.problems)
   for _, file in ipairs(files) do

@@ -131,6 +131,15 @@ function kinds.time(context, value)
   end
 end
 
+-- {env: NAME} or {file: PATH}. The text itself would be read by whoever reads the schedule.
+function kinds.secret(context, value)
+  local given = type(value) == "table" and not json.is_array(value) and (value.env or value.file)
+  if type(given) == "string" and not (value.env and value.file) and text.keys(value)[2] == nil then
+    return {env = value.env, file = value.file}
+  end
+  context:error("{env: NAME} or {file: PATH} expected: a secret does not belong into a schedule")
+end
+
 function kinds.any(_, value) return value end
 
 function kinds.object(context, value, field)

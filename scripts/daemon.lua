@@ -6,6 +6,7 @@ local control = require "control"
 local event = require "event"
 local Events = require "kube.events"
 local history = require "history"
+local incident = require "incident"
 local hooks = require "hooks"
 local leader = require "leader"
 local log = require "log"
@@ -45,13 +46,15 @@ end
 where.open(plan.jobs)
 
 -- Who is told.
-local alerts
-alerts, failure = alert.new {settings = plan.settings.alerts, instance = options.instance,
+local sender
+sender, failure = alert.new {settings = plan.settings.alerts, instance = options.instance,
   environment = where.kind .. "/" .. where.namespace}
-if not alerts then
+if not sender then
   log.error("cannot start", {error = failure})
   return 1
 end
+local alerts = incident.new {sender = sender, jobs = plan.jobs, settings = plan.settings.alerts,
+  whole = plan.problems:errors() == 0}
 for _, problem in ipairs(plan.problems) do
   if problem.severity == "error" then alerts:send(event.of_problem(problem)) end
 end
@@ -81,7 +84,10 @@ runner:attach(jobs)
 -- commands are served.
 local commands
 local lead = leader.new {state = where.state, client = where.client, registry = jobs, alerts = alerts, jobs = plan.jobs,
-  whole = plan.problems:errors() == 0, spec = runner.spec, restore = function() commands:restore() end,
+  whole = plan.problems:errors() == 0, spec = runner.spec, restore = function()
+    alerts:restore(where.state)
+    commands:restore()
+  end,
   open = function()
     task.await(function(resume)
       adopted = resume
@@ -107,8 +113,8 @@ local asked = why:match "^SIG" ~= nil
 log[asked and "info" or "error"]("stopping", {reason = why})
 commands:stop()
 jobs:stop()
+alerts:stop(1, not lead.lost)
 lead:stop()
 hook_host:close(1)
-alerts:flush(1)
 log.info("stopped")
 return asked

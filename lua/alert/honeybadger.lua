@@ -8,12 +8,16 @@ local text = require "alert.sender.text"
 
 local honeybadger = {}
 
+-- on without settings too, by the environment
+honeybadger.by_environment = true
+honeybadger.fields = { api_key = { "secret" }, endpoint = { "string" }, environment = { "string" } }
+
 local ENDPOINT = "https://api.honeybadger.io" -- accounts in the EU: https://eu-api.honeybadger.io
 local TIMEOUT = 10
 
 -- config | nil: off | nil, error
 function honeybadger.configure(env, settings)
-  local key = text.setting(env "HONEYBADGER_API_KEY")
+  local key = settings.api_key or text.setting(env "HONEYBADGER_API_KEY")
   if not key then return nil end
   if key:find("[^%w_-]") then
     return nil, "HONEYBADGER_API_KEY holds characters that no key has: copy it again from the project's settings"
@@ -25,7 +29,7 @@ function honeybadger.configure(env, settings)
   return {
     url = endpoint:gsub("/+$", "") .. "/v1/notices",
     key = key,
-    environment = text.setting(env "HONEYBADGER_ENV"),
+    environment = settings.environment or text.setting(env "HONEYBADGER_ENV"),
     timeout = settings.timeout or TIMEOUT,
     ca_file = settings.ca_file,
     secrets = { key },

@@ -1,7 +1,7 @@
 -- The daemon's own log, always on.
 local log = require "log"
 
-local route = {}
+local route = { each = true } -- it takes each event as it comes, not incidents
 
 local WRITE = { fatal = log.error, error = log.error, warning = log.warning, info = log.info }
 

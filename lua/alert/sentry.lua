@@ -6,6 +6,10 @@ local text = require "alert.sender.text"
 
 local sentry = {}
 
+-- on without settings too, by the environment
+sentry.by_environment = true
+sentry.fields = { dsn = { "secret" }, environment = { "string" } }
+
 local TIMEOUT = 30 -- their Python client's
 local LIMIT_UNSAID = 60 -- a 429 that names no time
 local CATEGORIES = { error = true, default = true } -- what Sentry calls what we send
@@ -29,7 +33,7 @@ end
 
 -- config | nil: off | nil, error. The error does not repeat the DSN: it holds keys.
 function sentry.configure(env, settings)
-  local given = text.setting(env "SENTRY_DSN")
+  local given = settings.dsn or text.setting(env "SENTRY_DSN")
   if not given then return nil end
   local dsn = parse(given)
   if not dsn then
@@ -39,7 +43,7 @@ function sentry.configure(env, settings)
     url = ("%s%s/api/%s/envelope/"):format(dsn.origin, dsn.path, dsn.project),
     public = dsn.public,
     secret = dsn.secret,
-    environment = text.setting(env "SENTRY_ENVIRONMENT"),
+    environment = settings.environment or text.setting(env "SENTRY_ENVIRONMENT"),
     release = text.setting(env "SENTRY_RELEASE"),
     timeout = settings.timeout or TIMEOUT,
     ca_file = settings.ca_file,

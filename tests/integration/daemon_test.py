@@ -47,7 +47,7 @@ def start(api, job=None, alerts_to=None, **annotations):
     """The daemon with one job `tick`, each second unless told otherwise, in a folder of its own."""
     settings, environment = {}, {}
     if alerts_to:
-        settings = {"alerts": {"honeybadger": {"endpoint": alerts_to.url}}}
+        settings = {"alerts": {"group_wait": 0, "group_interval": 0, "honeybadger": {"endpoint": alerts_to.url}}}
         environment = {"HONEYBADGER_API_KEY": KEY, "SSL_CERT_FILE": alerts_to.ca, "no_proxy": "127.0.0.1"}
     files = {"schedule.yml": schedule({"tick": job or every_second()}, **settings), "pod.yml": manifest(**annotations)}
     return Daemon(RUN, files, environment, api)
@@ -548,7 +548,7 @@ def _():
 
 
 BAD = """
-settings: {cron_dialect: standard, alerts: {honeybadger: {endpoint: %s}}}
+settings: {cron_dialect: standard, alerts: {group_wait: 0s, honeybadger: {endpoint: %s}}}
 good: {cron: "* * * * * *", template: pod.yml}
 bad-cron: {cron: "* * * * 13 *", template: pod.yml}
 no-template: {cron: "* * * * * *", template: nowhere.yml}

@@ -25,6 +25,14 @@ local KINDS = {
   hook = { "warning", "has an alert from a hook", "HookAlert" },
   hook_error = { "warning", "has a hook that failed", "HookError" },
   config_error = { "error", "has a configuration that cannot be used", "ConfigError" },
+  overdue = { "error", "is overdue", "JobOverdue" },
+  deleted = { "error", "was deleted while it ran", "JobDeleted" },
+  unknown = { "error", "ended nobody knows how", "JobUnknown" },
+  held = { "error", "decides no slots", "SlotsHeld" },
+  many = { "error", "has many jobs in trouble", "ManyJobs" },
+  started = { "info", "started", "JobStarted" },
+  succeeded = { "info", "succeeded", "JobSucceeded" },
+  alive = { "info", "is alive", "SchedulerAlive" },
   clock_skew = { "error", "has a clock that differs from the API server's", "ClockSkew" },
 }
 local SEVERITIES = { fatal = true, error = true, warning = true, info = true }
@@ -67,7 +75,7 @@ local function facts_of(e, extra)
   return facts
 end
 
-local NAMES = { "kind", "job", "namespace", "run", "slot", "trigger", "outcome", "file", "group", "title",
+local NAMES = { "kind", "job", "namespace", "run", "slot", "trigger", "outcome", "file", "group", "title", "incident",
                 "instance", "environment", "host", "version" }
 local NUMBERS = { "slot_time", "attempt", "exit_code", "line" }
 
@@ -106,7 +114,8 @@ function event.complete(given, about, now)
   local message = e.message or details(e)
   e.text = message and e.title .. ": " .. message or e.title
   -- What makes two alerts the same incident: never the run, the time or the exit code.
-  e.key = digest(e.environment, e.instance, e.namespace, e.job, e.kind, e.group or e.kind == "hook" and e.title)
+  e.key = digest(e.environment, e.instance, e.namespace, e.job, e.incident or e.kind,
+    e.group or e.kind == "hook" and e.title)
   e.id = identity(e)
   e.facts = facts_of(e, given.context)
   e.log_tail = event.tail(given.log_tail, about.log_lines or TAIL_LINES)

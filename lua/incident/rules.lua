@@ -1,0 +1,107 @@
+-- Which happening belongs to which incident, whom a job's `alerts` chooses, and what is said.
+local clock = require "clock"
+
+local rules = {}
+
+rules.SELF = "kube-scheduler" -- the job of what concerns no job
+rules.HELD_BEFORE = 300 -- seconds before slots were held that its cause may have been at work: a start deadline
+
+local defaults = {group_wait = 30, group_interval = 300, ["repeat"] = 4 * 3600, alert_after = 1, recover_after = 1}
+
+-- With defaults for what is not said. given: settings.alerts of the schedule, or nil.
+function rules.settings(given)
+  local out = {}
+  for name, value in pairs(defaults) do out[name] = value end
+  for name, value in pairs(given or {}) do out[name] = value end
+  return out
+end
+
+local FAILING = {failed = true, start_failed = true, timeout = true, evicted = true, lost = true, deleted = true,
+  unknown = true}
+local NOT_RUN = {missed = true, skipped = true}
+local ENDED_BY_SUCCESS = {"failing", "not run", "overdue"}
+
+-- A run that is over, as check-ins tell it.
+function rules.is_run(e) return FAILING[e.kind] or e.kind == "recovered" end
+
+-- {incident=}: wrong until it is over; {closes={incident, …}}; {notice=true}: told once in a while, nothing ends it;
+-- {direct=true}: told as it comes.
+function rules.classify(e)
+  local kind = e.kind
+  if kind == "hook" then return {direct = true} end
+  if FAILING[kind] then return {incident = "failing"} end
+  if NOT_RUN[kind] then return {incident = "not run"} end
+  if kind == "overdue" or kind == "held" then return {incident = kind} end
+  if kind == "released" then return {closes = {"held"}} end
+  if kind == "recovered" or kind == "succeeded" then return {closes = ENDED_BY_SUCCESS} end
+  return {notice = true, incident = kind}
+end
+
+function rules.notice_key(e) return "notice/" .. (e.id or e.kind .. "/" .. (e.job or "")) end
+
+function rules.muted(chosen) return chosen == "none" end
+
+local function contains(list, name)
+  for _, each in ipairs(list) do
+    if each == name then return true end
+  end
+  return false
+end
+
+-- chosen: a job's `alerts`: "none", a list, or nil for all but those that wait for escalation.
+function rules.chooses(chosen, name, escalate)
+  if chosen == "none" then return false end
+  if chosen then return contains(chosen, name) end
+  return not (escalate and contains(escalate.to, name))
+end
+
+local function copy(e, more)
+  local out = {}
+  for name, value in pairs(e) do out[name] = value end
+  for name, value in pairs(more) do out[name] = value end
+  return out
+end
+
+-- full: the event as it came, where this daemon saw it. A notice keeps the key that its kind gives.
+function rules.trigger(record, full)
+  local e = full or record.event
+  if record.notice then return e end
+  return copy(e, {incident = record.incident})
+end
+
+local WELL = {held = "deciding slots again", ["not run"] = "running again"}
+
+local function times(n) return n == 1 and "1 failure" or n .. " failures" end
+
+function rules.reminder(record, full)
+  local e = full or record.event
+  local parts = {e.message, ("still so since %s, %s"):format(clock.format(record.since), times(record.failures))}
+  if not e.message then parts = {parts[2]} end
+  return copy(e, {incident = record.incident, message = table.concat(parts, "; "), reminder = true})
+end
+
+function rules.over(record)
+  local what = record.incident == "failing" and times(record.was or 1) .. " since " or "since "
+  return copy(record.over or record.event, {kind = "recovered", incident = record.incident, severity = "info",
+    title = ("%s is %s"):format(record.job or rules.SELF, WELL[record.incident] or "well again"),
+    message = what .. clock.format(record.since)})
+end
+
+function rules.is_summary(key) return key:find("/many ", 1, true) ~= nil end
+
+-- An incident that stands for many: what they are, as far as it is worth reading.
+function rules.summary(keys, records, now)
+  local names = {}
+  for i = 1, math.min(#keys, 10) do
+    local record = records[keys[i]]
+    names[i] = ("%s %s"):format(record.job or rules.SELF, (record.kind or "failed"):gsub("_", " "))
+  end
+  local rest = #keys - #names
+  return {
+    kind = "many", job = rules.SELF, incident = "many " .. now, severity = "error",
+    title = ("%d jobs have trouble"):format(#keys),
+    message = table.concat(names, ", ") .. (rest > 0 and (", and %d more"):format(rest) or ""),
+  }
+end
+
+return rules

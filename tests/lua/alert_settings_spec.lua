@@ -1,0 +1,90 @@
+-- What a schedule may say about alerts: each mistake at its place; secrets that stay secret.
+local problems = require "problems"
+local schedule = require "schedule"
+local settings = require "alert.settings"
+local sys = require "sys"
+
+local dir = os.tmpname()
+os.remove(dir)
+sys.mkdir(dir)
+
+local function write(name, content)
+  local file = assert(io.open(dir .. "/" .. name, "w"))
+  file:write(content)
+  file:close()
+end
+
+local function load(yaml)
+  write("schedule.yml", yaml)
+  write("pod.yml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: main, image: busybox}\n")
+  local plan = schedule.load {dir = dir, name = "schedule.yml", instance = "test"}
+  local lines = {}
+  for i, problem in ipairs(plan.problems) do lines[i] = problems.format(problem):sub(#dir + 2) end
+  return plan, lines
+end
+
+local JOB = 'job: {cron: "0 5 * * *", template: pod.yml%s}\n'
+
+describe("alerts in a schedule", function()
+  it("are checked field by field", function()
+    local _, lines = load([[
+settings:
+  cron_dialect: standard
+  alerts:
+    slak: {}
+    group_wait: soon
+    sentry: {dsn: "https://key@host/1"}
+    honeybadger: {api_kye: {env: X}}
+    escalate: {after: 5m, to: [pager]}
+]] .. JOB:format ", alerts: [log, sentri], alert_after: 0")
+    assert.same({
+      "schedule.yml:4:5: error: unknown key 'settings.alerts.slak'",
+      "schedule.yml:5:17: error: 'settings.alerts.group_wait': a duration such as 30s, 5m or 1h30m expected, this is a string",
+      "schedule.yml:6:19: error: 'settings.alerts.sentry.dsn': {env: NAME} or {file: PATH} expected: a secret does not " ..
+        "belong into a schedule",
+      "schedule.yml:7:19: error: unknown key 'settings.alerts.honeybadger.api_kye' (did you mean 'api_key'?)",
+      "schedule.yml:8:15: error: there is no alert route 'pager': write it under settings, alerts",
+      "schedule.yml:9:53: error: there is no alert route 'sentri' (did you mean 'sentry'?): write it under settings, alerts",
+      "schedule.yml:9:81: error: 'job.alert_after': a whole number from 1 on expected",
+    }, (function()
+      for i, line in ipairs(lines) do lines[i] = line:gsub("slak'.*", "slak'") end
+      return lines
+    end)())
+  end)
+
+  it("may name a route of one's own, which is a file beside the hooks", function()
+    sys.mkdir(dir .. "/hooks")
+    sys.mkdir(dir .. "/hooks/alerts")
+    write("hooks/alerts/pager.lua", "return {}")
+    local plan, lines = load("settings: {cron_dialect: standard, alerts: {pager: {number: 5}}}\n" .. JOB:format ", alerts: [pager]")
+    assert.same({}, lines)
+    assert.equal(5, plan.settings.alerts.pager.number)
+    assert.same({"pager"}, plan.jobs[1].alerts)
+  end)
+
+  it("may be turned off for a job", function()
+    local plan, lines = load("settings: {cron_dialect: standard}\n" .. JOB:format ", alerts: none")
+    assert.same({}, lines)
+    assert.equal("none", plan.jobs[1].alerts)
+    lines = select(2, load("settings: {cron_dialect: standard}\n" .. JOB:format ", alerts: []"))
+    assert.matches("'alerts': a list of routes, or none, expected", lines[1])
+  end)
+end)
+
+describe("a secret", function()
+  local function env(name) return ({KEY = "abc\n", EMPTY = " "})[name] end
+
+  it("is read from the environment or a file, without the line's end", function()
+    write("key", "xyz\n")
+    assert.equal("abc", settings.secret({env = "KEY"}, env))
+    assert.equal("xyz", settings.secret({file = dir .. "/key"}, env))
+  end)
+
+  it("that is not there is named", function()
+    write("empty", "\n")
+    assert.equal("the environment variable NONE is not set", select(2, settings.secret({env = "NONE"}, env)))
+    assert.equal("the environment variable EMPTY is not set", select(2, settings.secret({env = "EMPTY"}, env)))
+    assert.matches("cannot be read", select(2, settings.secret({file = dir .. "/none"}, env)))
+    assert.matches("is empty", select(2, settings.secret({file = dir .. "/empty"}, env)))
+  end)
+end)
