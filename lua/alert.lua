@@ -82,11 +82,23 @@ local function open_queue(name, options, tools)
   return Queue.new(name, route, config, own)
 end
 
+-- To each of request.urls; the first good answer counts, else the last.
+local function to_each(request)
+  local http, good, last = require "http", nil, {}
+  for _, url in ipairs(request.urls) do
+    request.url = url
+    last = table.pack(http.request(request))
+    if last[1] and last[1].status // 100 == 2 then good = last end
+  end
+  return table.unpack(good or last)
+end
+
 -- By http, with the authorities that SSL_CERT_FILE names, unless the route has its own.
 local function http_sender(env)
   local ca_file = text.setting(env "SSL_CERT_FILE")
   return function(request)
     request.ca_file = request.ca_file or ca_file
+    if request.urls then return to_each(request) end
     return require "http".request(request)
   end
 end

@@ -111,7 +111,7 @@ end
 
 function Desk:check_in(e)
   local routes = self:routes_with("check_ins", e.job)
-  if next(routes) then self.sender:send(e, nil, routes) end
+  if next(routes) then self.sender:send(rules.check_in(e, self.jobs[e.job]), nil, routes) end
 end
 
 function Desk:send(e, done)
@@ -273,6 +273,18 @@ function Desk:speaks_for(parent)
   return false
 end
 
+-- A sign of life, while slots are decided.
+function Desk:live(now)
+  local held = self.ledger.records[rules.HELD]
+  if held and held.want then return end
+  for name, route in pairs(self.sender.routes) do
+    if route.alive and now - (self.refreshed[name] or -math.huge) >= route.alive then
+      self.refreshed[name] = now
+      self.sender:send({kind = "alive", job = rules.SELF}, nil, {[name] = true})
+    end
+  end
+end
+
 -- One look at everything; each second.
 function Desk:tick()
   if not self.state then return end
@@ -284,6 +296,7 @@ function Desk:tick()
     self:tidy(key, record, now)
   end
   self:refresh(now)
+  self:live(now)
   if not any then
     self.flush_at = nil
     return

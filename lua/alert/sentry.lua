@@ -27,7 +27,7 @@ local function parse(dsn)
 end
 
 -- Sentry refuses environments with slashes, spaces or more than 64 characters.
-local function environment_name(name)
+function sentry.environment_name(name)
   return name and (name:gsub("[/%s]", "-"):sub(1, ENVIRONMENT_MAX))
 end
 
@@ -78,7 +78,7 @@ local function payload(event, config)
     transaction = event.job and text.cut(event.job, TAG_MAX),
     server_name = event.host,
     release = config.release or "kube-scheduler@" .. event.version,
-    environment = environment_name(config.environment or event.environment or event.namespace),
+    environment = sentry.environment_name(config.environment or event.environment or event.namespace),
     fingerprint = { event.key },
     tags = tags(event),
     contexts = { run = event.facts },
@@ -104,8 +104,8 @@ local function authentication(event, config)
   return config.secret and header .. ", sentry_secret=" .. config.secret or header
 end
 
-function sentry.build(event, config, now)
-  if event.kind == "recovered" then return nil end -- it would open an issue of its own
+-- An envelope's way to the DSN of the config.
+function sentry.request(event, config, body)
   return {
     method = "POST",
     url = config.url,
@@ -116,35 +116,41 @@ function sentry.build(event, config, now)
       ["Content-Type"] = "application/x-sentry-envelope",
       ["User-Agent"] = "kube-scheduler/" .. event.version,
     },
-    body = envelope(event, config, now),
+    body = body,
   }
 end
 
-local function concerns_us(categories)
+function sentry.build(event, config, now)
+  if event.kind == "recovered" then return nil end -- it would open an issue of its own
+  return sentry.request(event, config, envelope(event, config, now))
+end
+
+local function concerns_us(categories, ours)
   if categories == "" then return true end -- all
   for category in categories:gmatch("[^;]+") do
-    if CATEGORIES[category] then return true end
+    if ours[category] then return true end
   end
   return false
 end
 
 -- Seconds of `X-Sentry-Rate-Limits: seconds:categories:scope:reason:namespaces, …` that hold for us, or nil.
-local function rate_limit(headers)
+local function rate_limit(headers, ours)
   local longest
   for limit in (headers["x-sentry-rate-limits"] or ""):gmatch("[^,]+") do
     local seconds, categories = limit:match("^%s*([%d.]+):([^:]*)")
     seconds = tonumber(seconds)
-    if seconds and concerns_us(categories:gsub("%s", "")) then
+    if seconds and concerns_us((categories:gsub("%s", "")), ours) then
       longest = math.max(longest or 0, seconds)
     end
   end
   return longest
 end
 
--- Sentry asks not to send again what it answered, so only an alert without an answer is retried.
-function sentry.judge(response)
+-- Sentry asks not to send again what it answered, so only an alert without an answer is retried. categories: of
+-- limits that concern what was sent; nil: an event.
+function sentry.judge(response, _, categories)
   if not response then return "retry" end
-  local limit = rate_limit(response.headers)
+  local limit = rate_limit(response.headers, categories or CATEGORIES)
   local status = response.status
   if status >= 200 and status < 300 then return "ok", limit end
   if status == 401 or status == 403 or status == 404 then return "suspend", answer.SUSPENSION end

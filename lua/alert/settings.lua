@@ -9,7 +9,8 @@ local yaml = require "yaml"
 
 local settings = {}
 
-settings.BUNDLED = {"log", "honeybadger", "sentry"}
+settings.BUNDLED = {"log", "honeybadger", "sentry", "slack", "pagerduty", "opsgenie", "alertmanager", "webhook",
+  "healthchecks", "sentry_checkins", "dead_man"}
 
 -- Every route may have these.
 local COMMON = {timeout = {"duration"}, ca_file = {"string"}}

@@ -4,6 +4,7 @@ local clock = require "clock"
 local rules = {}
 
 rules.SELF = "kube-scheduler" -- the job of what concerns no job
+rules.HELD = "/kube-scheduler/held" -- the incident of slots that are held
 rules.HELD_BEFORE = 300 -- seconds before slots were held that its cause may have been at work: a start deadline
 
 local defaults = {group_wait = 30, group_interval = 300, ["repeat"] = 4 * 3600, alert_after = 1, recover_after = 1}
@@ -62,11 +63,18 @@ local function copy(e, more)
   return out
 end
 
+-- What a check-in tells of the job beside the run.
+function rules.check_in(e, job)
+  if not job then return e end
+  return copy(e, {monitor = {schedule = type(job.cron) == "string" and job.cron or nil, timezone = job.timezone,
+    timeout = job.timeout, deadline = job.deadline, jitter = job.jitter}})
+end
+
 -- full: the event as it came, where this daemon saw it. A notice keeps the key that its kind gives.
 function rules.trigger(record, full)
   local e = full or record.event
   if record.notice then return e end
-  return copy(e, {incident = record.incident})
+  return copy(e, {incident = record.incident, since = record.since})
 end
 
 local WELL = {held = "deciding slots again", ["not run"] = "running again"}
@@ -77,12 +85,12 @@ function rules.reminder(record, full)
   local e = full or record.event
   local parts = {e.message, ("still so since %s, %s"):format(clock.format(record.since), times(record.failures))}
   if not e.message then parts = {parts[2]} end
-  return copy(e, {incident = record.incident, message = table.concat(parts, "; "), reminder = true})
+  return copy(e, {incident = record.incident, since = record.since, message = table.concat(parts, "; ")})
 end
 
 function rules.over(record)
   local what = record.incident == "failing" and times(record.was or 1) .. " since " or "since "
-  return copy(record.over or record.event, {kind = "recovered", incident = record.incident, severity = "info",
+  return copy(record.over or record.event, {kind = "recovered", incident = record.incident, since = record.since, severity = "info",
     title = ("%s is %s"):format(record.job or rules.SELF, WELL[record.incident] or "well again"),
     message = what .. clock.format(record.since)})
 end

@@ -113,7 +113,8 @@ describe("settings", function()
       return { configure = function() error("no good", 0) end, build = print, judge = print }
     end
     for expected, settings in pairs {
-      ["'slack' is no setting"] = { slack = true },
+      ["'slak' is no setting"] = { slak = true },
+      ["slack must be a table"] = { slack = true },
       ["sentry must be a table"] = { sentry = "yes" },
       ["honeybadger: timeout must be a number"] = { honeybadger = { timeout = "5" } },
       ["sentry: timeout must be a number of seconds above 0"] = { sentry = { timeout = 0 } },

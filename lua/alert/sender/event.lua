@@ -77,7 +77,7 @@ end
 
 local NAMES = { "kind", "job", "namespace", "run", "slot", "trigger", "outcome", "file", "group", "title", "incident",
                 "instance", "environment", "host", "version" }
-local NUMBERS = { "slot_time", "attempt", "exit_code", "line" }
+local NUMBERS = { "slot_time", "attempt", "exit_code", "line", "since", "started", "finished" }
 
 local function copy(given, about)
   local e = {}
@@ -117,6 +117,7 @@ function event.complete(given, about, now)
   e.key = digest(e.environment, e.instance, e.namespace, e.job, e.incident or e.kind,
     e.group or e.kind == "hook" and e.title)
   e.id = identity(e)
+  e.monitor = given.monitor -- what a check-in says of the job, see incident/rules.lua
   e.facts = facts_of(e, given.context)
   e.log_tail = event.tail(given.log_tail, about.log_lines or TAIL_LINES)
   return e

@@ -61,9 +61,11 @@ local function pause_after(try, asked, random)
   return math.max(PAUSES[try] * (0.5 + random()), asked or 0)
 end
 
--- The last try's response or error decides; the request is the same bytes each time.
+-- The last try's response or error decides; the body is the same bytes each time;
+-- request.before(now), if any, is called before each.
 function Queue:transmit(event, request)
   for try = 1, TRIES do
+    if request.before then request.before(self.tools.now()) end
     local response, err = self.tools.send(request)
     local verdict, seconds = self.route.judge(response, err)
     if verdict == "ok" then

@@ -12,6 +12,14 @@ function text.cut(s, max)
   return (s:sub(1, max):gsub("[\xC0-\xFF][\x80-\xBF]*$", "")) .. "…"
 end
 
+-- At most `max` bytes of the end, from the beginning of a line where one is near, else of a character.
+function text.last(s, max)
+  if #s <= max then return s end
+  local rest = s:sub(-max)
+  local line = rest:match("^[^\n]*\n(.+)$")
+  return "…\n" .. (line or rest:gsub("^[\x80-\xBF]+", ""))
+end
+
 local function only_utf8(s)
   local parts, at = {}, 1
   while true do
