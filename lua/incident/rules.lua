@@ -90,7 +90,8 @@ end
 
 function rules.over(record)
   local what = record.incident == "failing" and times(record.was or 1) .. " since " or "since "
-  return copy(record.over or record.event, {kind = "recovered", incident = record.incident, since = record.since, severity = "info",
+  return copy(record.over or record.event, {kind = "recovered", incident = record.incident,
+    since = record.since, severity = "info",
     title = ("%s is %s"):format(record.job or rules.SELF, WELL[record.incident] or "well again"),
     message = what .. clock.format(record.since)})
 end
