@@ -4,6 +4,7 @@
 --   calendar.attach(job, only, skip, freezes): only and skip are nodes of calendar/node.lua or nil, freezes of
 --     calendar/freeze.lua
 --   calendar.reason(job, slot[, now]) -> why the slot is dropped, or nil; now: when it would start, if not at its slot
+--   calendar.describe(job) -> ", only on workdays, not on holidays", or ""
 --   calendar.next(job, t) -> the first slot after t that is not dropped, or nil
 local days = require "calendar.days"
 local node = require "calendar.node"
@@ -43,6 +44,11 @@ function calendar.reason(job, slot, now)
   if reason then return reason end
   local freeze = freeze_at(job, slot) or now and freeze_at(job, now)
   return freeze and "freeze: " .. freeze.reason
+end
+
+function calendar.describe(job)
+  local rule = job.days or {}
+  return (rule.only and ", only on " .. rule.only.text or "") .. (rule.skip and ", not on " .. rule.skip.text or "")
 end
 
 -- The first day after `day` that is allowed; nil when none is left.

@@ -3,6 +3,7 @@
 --     subject: of preview.lua, with a schedule; other_reading: what robfig-v1 reads, when that is something else;
 --     code: of explain.codes; changes: of explain.changes(subject, from), {at=, kind=, wall=, runs=, text=}
 --   explain.text(out, subject, found, zone, now) -> the same for people, as preview.table writes it
+local calendar = require "calendar"
 local clock = require "clock"
 local cron = require "cron"
 local preview = require "preview"
@@ -103,6 +104,7 @@ function explain.of(subject, from)
       out.warnings[#out.warnings + 1] = {code = code, message = warning.message}
     end
   end
+  if subject.job then out.description = out.description .. calendar.describe(subject.job) end
   out.slots = preview.slots(subject, from, SLOTS)
   return out
 end

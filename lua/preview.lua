@@ -1,13 +1,15 @@
 -- When an expression or a job runs, and in which words: what next, explain and the REPL share.
 --   preview.find(word, options) -> subject; or nil, message. options: those of cli.schedule_options, filled, and
 --     timezone=, dialect=, dst= for an expression
---   subject: {name= of a job, expressions=, schedule= or nil when disabled, zone= to print in, parse=, dialect_given=,
---     dst_given=}
---   preview.slots(subject, from, count) -> the slots after `from`, at most count
---   preview.record(subject, slot, zone) -> {slot=, time=, utc=, effect=, wall=, note=}, see below
+--   subject: {name= and job= of a job, expressions=, schedule= or nil when disabled, zone= to print in, parse=,
+--     dialect_given=, dst_given=}
+--   preview.slots(subject, from, count[, all]) -> the slots after `from`, at most count; those that the job's calendar
+--     or a freeze drops are left out, unless all are wanted
+--   preview.record(subject, slot, zone) -> {slot=, time=, utc=, effect=, wall=, dropped=, note=}, see below
 --   preview.plain(record) -> the same for JSON
 --   preview.table(out, subject, slots, zone, now) -> text; out: of terminal.lua
 --   preview.ending(subject, zone) -> why there is no further slot
+local calendar = require "calendar"
 local cli = require "cli"
 local cron = require "cron"
 local json = require "json"
@@ -44,7 +46,7 @@ end
 
 function preview.job(job)
   return {
-    name = job.name, expressions = schedule.expressions(job), schedule = job.schedule,
+    name = job.name, job = job, expressions = schedule.expressions(job), schedule = job.schedule,
     zone = job.schedule and job.schedule:zone() or job.timezone,
     parse = function(expressions) return schedule.parse(job, expressions) end,
     dialect_given = job.dialect_given, dst_given = job.dst_given,
@@ -105,8 +107,15 @@ function preview.asked(options, now)
   return subject, zone, from
 end
 
-function preview.slots(subject, from, count)
-  return subject.schedule and subject.schedule:between(from, math.maxinteger, count) or {}
+function preview.slots(subject, from, count, all)
+  if not subject.schedule then return {} end
+  if all or not subject.job then return subject.schedule:between(from, math.maxinteger, count) end
+  local slots, slot = {}, calendar.next(subject.job, from)
+  while slot and #slots < count do
+    slots[#slots + 1] = slot
+    slot = calendar.next(subject.job, slot)
+  end
+  return slots
 end
 
 -- "02:30", with the seconds where there are some and with the date where it is another than `date`.
@@ -132,22 +141,24 @@ local notes = {
 }
 
 -- One slot: time is RFC 3339 in the zone, effect what daylight saving did to it (moved, lost: the one before it is,
--- first, second) and wall the time that does not exist, note the same in words.
+-- first, second) and wall the time that does not exist, dropped why its calendar or a freeze drops it, note the same
+-- in words.
 function preview.record(subject, slot, zone)
   local effect, wall = subject.schedule:effect(slot)
+  local dropped = subject.job and calendar.reason(subject.job, slot)
   local note = effect and notes[effect]
   if wall then note = note:format(wall_text(wall, preview.wall(slot, subject.schedule:zone()):match "^[^T]+")) end
   return {
     slot = slot, time = when.format(slot, zone), utc = when.format(slot, "UTC"),
-    effect = effect, wall = wall, note = note,
+    effect = effect, wall = wall, dropped = dropped, note = dropped and "dropped: " .. dropped or note,
   }
 end
 
--- A record as JSON has it: with null where there was no effect.
+-- A record as JSON has it: with null where there was no effect, and dropped only where it is.
 function preview.plain(record)
   return {
     slot = record.slot, time = record.time, utc = record.utc, effect = record.effect or json.null,
-    wall = record.wall or json.null,
+    wall = record.wall or json.null, dropped = record.dropped,
   }
 end
 
@@ -168,6 +179,8 @@ end
 function preview.ending(subject, zone)
   if not subject.schedule then return ("job '%s' is disabled: its cron is empty"):format(subject.name) end
   local last = subject.schedule:previous(math.maxinteger)
+  local dropped = last and subject.job and calendar.reason(subject.job, last)
+  if dropped then return ("no further slot is kept: the others are dropped, %s"):format(dropped) end
   return last and ("it ends: its last slot is %s"):format(when.format(last, zone)) or "it has no slot at all"
 end
 

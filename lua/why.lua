@@ -1,7 +1,8 @@
 -- Why a slot ran, or did not: from what was recorded, what was ordered, and what the schedule says.
 --   why.slot{job=, slot=, now=, records= of history:find, runs=, suspended=, paused=, baseline=, held=, since=,
 --            watermark=} -> {job=, slot=, verdict=, text=, run=, record=}
--- verdict: ran, skipped, missed, running, waiting, never, before, future, suspended, held, forgotten.
+-- verdict: ran, skipped, missed, running, waiting, never, before, future, suspended, dropped, held, forgotten.
+local calendar = require "calendar"
 local clock = require "clock"
 local when = require "when"
 
@@ -62,6 +63,8 @@ local function of_future(facts)
         order == facts.paused and "all jobs are paused" or "the job is suspended", order_text(order))
     end
   end
+  local dropped = calendar.reason(facts.job, facts.slot)
+  if dropped then return answer(facts, "dropped", "it will be skipped: %s", dropped) end
   if facts.slot <= facts.now and facts.held then
     return answer(facts, "held", "slots are held: %s", facts.held)
   end

@@ -1,5 +1,6 @@
 -- kube-scheduler jobs: each job with its next slot and its last outcome.
 local ask = require "ask"
+local calendar = require "calendar"
 local clock = require "clock"
 local json = require "json"
 local schedule = require "schedule"
@@ -17,7 +18,7 @@ local function from_file()
   local plan, rows = schedule.load(options), {}
   for _, job in ipairs(plan.jobs) do
     if not options.words[1] or options.words[1] == job.name then
-      local next_slot = job.schedule and job.schedule:next(clock.now())
+      local next_slot = job.schedule and calendar.next(job, clock.now())
       rows[#rows + 1] = {name = job.name, namespace = job.namespace, next = next_slot,
         disabled = job.schedule == nil or nil, description = job.description}
     end

@@ -11,6 +11,7 @@ local command = {
   summary = "Prints the next slots of an expression in quotes, or of a job of the schedule.",
   options = cli.join(cli.schedule_options, cli.time_options, {
     {name = "count", value = "N", integer = true, help = "how many (default: 5)"},
+    {name = "all", help = "those too that a calendar or a freeze drops"},
     {name = "format", value = "text|rfc3339|json", choices = {"text", "rfc3339", "json"}, help = "default: text"},
   }),
 }
@@ -46,7 +47,7 @@ function writers.text(slots)
   if #slots > 0 then io.write(preview.table(out, subject, slots, zone, out.tty and now or nil)) end
 end
 
-local slots = preview.slots(subject, from, count)
+local slots = preview.slots(subject, from, count, options.all)
 writers[options.format or "text"](slots)
 if #slots < count then fail(0, preview.ending(subject, zone)) end
 return #slots > 0

@@ -1,5 +1,6 @@
 -- What commands may ask the daemon: jobs, history, status, why. Rows come newest or first name first, and a way with
 -- little room may cut them.
+local calendar = require "calendar"
 local clock = require "clock"
 local json = require "json"
 local why = require "why"
@@ -24,7 +25,8 @@ function read.jobs(self, request)
   for _, job in ipairs(self.jobs) do
     if not request.job or request.job == job.name then
       local known = self.registry:job(job.name) or {}
-      rows[#rows + 1] = {name = job.name, namespace = job.namespace, next = known.next, active = known.active or 0,
+      local kept = known.next and calendar.next(job, known.next - 1)
+      rows[#rows + 1] = {name = job.name, namespace = job.namespace, next = kept, active = known.active or 0,
         disabled = job.schedule == nil or nil, last = brief(latest[job.name]), description = job.description,
         suspended = in_force(self.runner.suspended[job.name], now)}
     end

@@ -1,5 +1,6 @@
 -- The functions of the REPL (repl/help.lua says what each does). Everything else is Lua with the modules of
 -- lua/API.md.
+local calendar = require "calendar"
 local clock = require "clock"
 local explain = require "explain"
 local fire = require "repl.fire"
@@ -50,7 +51,7 @@ end
 function Commands:jobs()
   local list, rows, now = {}, {}, clock.now()
   for i, job in ipairs(self.world.plan.jobs) do
-    local slot = job.schedule and job.schedule:next(now)
+    local slot = job.schedule and calendar.next(job, now)
     list[i] = {name = job.name, cron = job.cron, zone = job.timezone, next = slot}
     rows[i] = job_row(job, slot, now)
   end

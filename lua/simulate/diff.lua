@@ -1,4 +1,5 @@
 -- What a change of a schedule does to its slots: those that it adds, and those that it removes, job by job.
+local calendar = require "calendar"
 local text = require "text"
 
 local function by_name(jobs)
@@ -10,7 +11,7 @@ end
 -- Walks both jobs' slots in [from, to) at once, so that memory does not grow with the window.
 local function compare(old, new, from, to, each)
   local function slot_after(job, t)
-    local slot = job and job.schedule and job.schedule:next(t)
+    local slot = job and job.schedule and calendar.next(job, t)
     return slot and slot < to and slot or math.maxinteger
   end
   local a, b = slot_after(old, from - 1), slot_after(new, from - 1)

@@ -371,3 +371,50 @@ describe("the next slot", function()
     assert.is_nil(next_of(JOB:gsub("0 3 %* %* %*", "* * * * * *") .. "  only_on: {all: [sat, sun]}\n", "2026-12-24T03:00:00Z"))
   end)
 end)
+
+describe("what is shown of a job", function()
+  local preview = require "preview"
+  local why = require "why"
+  local from = clock.parse "2026-12-24T03:00:00Z"
+  local christmas = clock.parse "2026-12-25T03:00:00Z"
+  local job = load(HEAD .. "  calendars: {holidays: [12-25..12-26]}\n" .. JOB .. "  skip_on: holidays\n").jobs[1]
+  local subject = preview.job(job)
+
+  local function texts(slots)
+    local out = {}
+    for i, slot in ipairs(slots) do
+      local record = preview.record(subject, slot, "UTC")
+      out[i] = record.utc:sub(6, 10) .. (record.note and " " .. record.note or "")
+    end
+    return out
+  end
+
+  it("leaves out what is dropped, or says why", function()
+    assert.same({"12-27", "12-28"}, texts(preview.slots(subject, from, 2)))
+    assert.same({"12-25 dropped: calendar: in holidays", "12-26 dropped: calendar: in holidays", "12-27"},
+      texts(preview.slots(subject, from, 3, true)))
+    assert.equal("calendar: in holidays", preview.plain(preview.record(subject, christmas, "UTC")).dropped)
+  end)
+
+  it("says on which days it runs", function()
+    assert.equal("at 03:00, UTC, not on holidays", require "explain".of(subject, from).description)
+  end)
+
+  it("says that no slot is kept", function()
+    local never = preview.job(load(HEAD .. JOB .. "  only_on: 2026-01-01\n").jobs[1])
+    assert.same({}, preview.slots(never, from, 2))
+    assert.match("dropped, calendar: not in 2026-01-01", preview.ending(never, "UTC"), 1, true)
+  end)
+
+  it("says why a slot will not run", function()
+    local answer = why.slot {job = job, slot = christmas, now = from, records = {}, runs = {}}
+    assert.equal("it will be skipped: calendar: in holidays", answer.text)
+    assert.equal("dropped", answer.verdict)
+  end)
+
+  it("is compared by what is left", function()
+    local other = load(HEAD .. JOB).jobs[1]
+    assert.same({{job = "a", added = 2, removed = 0, slots = {{slot = christmas, change = "added"}}}},
+      require "simulate.diff"({job}, {other}, from, from + 10 * 86400, 1))
+  end)
+end)
