@@ -24,7 +24,7 @@ MODE_CFLAGS := -O2 -g -D_FORTIFY_SOURCE=2
 MODE_LDFLAGS :=
 endif
 
-PACKAGES := lua5.4 libcurl yaml-0.1 yajl lua5.4-cjson openssl libuv sqlite3 libedit
+PACKAGES := lua5.4 libcurl yaml-0.1 yajl lua5.4-cjson openssl libuv sqlite3 libedit libmicrohttpd
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 

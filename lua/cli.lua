@@ -152,6 +152,8 @@ cli.daemon = {
       help = "where jobs may run (default: their namespaces and our own; all needs a ClusterRole)"},
     {name = "strict", help = "do not start when the schedule has a mistake"},
     {name = "hooks", value = "DIR", help = "folder of hooks (default: hooks, beside the schedule)"},
+    {name = "listen", value = "[ADDR:]PORT", help = "probes, metrics and the API by HTTP (default: off; 127.0.0.1)"},
+    {name = "token-file", value = "FILE", help = "the token that HTTP clients show; needed beyond this machine"},
     {name = "log-format", value = "text|json", choices = {"text", "json"}, help = "default: text"},
     {name = "lua-path", value = "DIR", help = "Lua files that replace the bundled ones, for any command"},
   }),

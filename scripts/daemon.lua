@@ -17,6 +17,7 @@ local Runner = require "runner"
 local schedule = require "schedule"
 local sys = require "sys"
 local task = require "task"
+local web = require "web"
 
 local options, code = cli.parse(cli.daemon, arg)
 if not options then return code end
@@ -97,6 +98,19 @@ local lead = leader.new {state = where.state, client = where.client, registry = 
   end}
 commands = control.new {runner = runner, registry = jobs, lead = lead, state = where.state, history = past,
   jobs = plan.jobs, bad = plan.bad, instance = options.instance, where = where, state_dir = options.state_dir}
+
+-- What is seen and asked over HTTP, also while another leads.
+local shown = {options = options, where = where, plan = plan, runner = runner, registry = jobs, lead = lead,
+  state = where.state, history = past, control = commands, alerts = alerts, hooks = hook_host}
+local pages
+if options.listen then
+  pages, failure = web.start(options, shown)
+  if not pages then
+    log.error("cannot start", {error = failure})
+    return 1
+  end
+end
+
 local why = task.await(function(resume)
   for _, name in ipairs {"TERM", "INT"} do
     sys.on_signal(name, function() resume("SIG" .. name) end)
@@ -111,10 +125,12 @@ end)
 -- No new slots; running work is left alone; the watermark is written a last time.
 local asked = why:match "^SIG" ~= nil
 log[asked and "info" or "error"]("stopping", {reason = why})
+shown.stopping = true
 commands:stop()
 jobs:stop()
 alerts:stop(1, not lead.lost)
 lead:stop()
 hook_host:close(1)
+if pages then pages:close() end
 log.info("stopped")
 return asked

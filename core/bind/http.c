@@ -64,19 +64,22 @@ static void push_lower(lua_State *L, const char *text) {
     luaL_pushresult(&buffer);
 }
 
+void http_add_header(lua_State *L, const char *name, const char *value) {
+    push_lower(L, name);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) == LUA_TSTRING)
+        lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), value);
+    else
+        lua_pushstring(L, value);
+    lua_replace(L, -2);
+    lua_rawset(L, -3);
+}
+
 static void push_headers(lua_State *L, const struct fetch *fetch) {
     lua_newtable(L);
     struct fetch_header header = {0};
-    while (fetch_next_header(fetch, &header)) {
-        push_lower(L, header.name);
-        lua_pushvalue(L, -1);
-        if (lua_rawget(L, -3) == LUA_TSTRING)
-            lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), header.value);
-        else
-            lua_pushstring(L, header.value);
-        lua_replace(L, -2);
-        lua_rawset(L, -3);
-    }
+    while (fetch_next_header(fetch, &header))
+        http_add_header(L, header.name, header.value);
 }
 
 struct outcome_args {

@@ -18,4 +18,7 @@ int luaopen_ks_http(lua_State *L);
 /* One word for enum err_code, which Lua code can compare: "notfound", "timeout", "io", … */
 const char *http_code_name(int code);
 
+/* Adds a header field to the table on top: name in lower case, joined with one that is there already. */
+void http_add_header(lua_State *L, const char *name, const char *value);
+
 #endif

@@ -24,6 +24,9 @@ function State:acquire()
   return {watermark = watermark, open = open}
 end
 
+-- Whether the API server has answered once.
+function State:reached() return self.lease.reached end
+
 -- true; nil, why; or nil, why, "lost" when somebody else leads.
 function State:save(watermark, open) return self.lease:renew(watermark, open) end
 

@@ -19,6 +19,7 @@ function Lease.new(options)
   return setmetatable({
     client = options.client, namespace = options.namespace, identity = options.identity,
     executor = options.executor, instance = options.instance, name = options.instance .. "-jobs",
+    reached = false, -- whether it was read or made once
     ends_at = 0, -- of clock.boottime: what we send after that may come after another's first slot
   }, Lease)
 end
@@ -40,6 +41,7 @@ function Lease:read()
   local object, problem = self.client:get("Lease", self.namespace, self.name)
   if not object and problem.status == 404 then object, problem = self.client:create(self:fresh()) end
   if not object then return nil, problem.message end
+  self.reached = true
   return object
 end
 

@@ -1,0 +1,56 @@
+-- The daemon over HTTP: probes, metrics, the API (lua/HTTP.md). Each request goes through here: who may, which
+-- handler, and what to say when that fails.
+--   web.start(options, daemon) -> web; or nil and what is wrong     options: {listen=, token_file=}
+--   daemon: {state=, lead=, …, stopping=}: the parts of scripts/daemon.lua     web:close()
+local address = require "web.address"
+local Guard = require "web.guard"
+local log = require "log"
+local probes = require "web.probes"
+local reply = require "web.reply"
+local Routes = require "web.routes"
+local server = require "server"
+
+local Web = {}
+Web.__index = Web
+
+-- The answer of a route's handler; an error in it is ours, and the client learns no more than that.
+function Web:run(route, request)
+  local refusal = self.guard:refused(request, route.open)
+  if refusal then return refusal end
+  request.by = self.guard:who(request)
+  local went_well, response = xpcall(route.handler, debug.traceback, request)
+  if went_well then return request.method == "GET" and reply.tagged(request, response) or response end
+  log.error("a request failed", {method = request.method, path = request.path, error = response})
+  return reply.error(500, "an error in the scheduler; its log has more")
+end
+
+function Web:answer(request)
+  local route, found = self.routes:find(request.method, request.path)
+  if not route then return found, "none" end
+  request.segments = found
+  return self:run(route, request), route.path
+end
+
+function Web:handle(request)
+  local response, route = self:answer(request)
+  if self.on_answer then self.on_answer(route, response.status) end
+  return response
+end
+
+function Web.start(options, daemon)
+  local where, problem = address.parse(options.listen)
+  if not where then return nil, problem end
+  local self = setmetatable({routes = Routes.new()}, Web)
+  self.guard, problem = Guard.new {loopback = where.loopback, address = where.address, token_file = options.token_file}
+  if not self.guard then return nil, problem end
+  self.routes:add(probes.routes(daemon))
+  self.server, problem = server.listen {address = where.address, port = where.port,
+    handler = function(request) return self:handle(request) end}
+  if not self.server then return nil, problem end
+  log.info("listening", {address = where.address, port = self.server:port()})
+  return self
+end
+
+function Web:close() self.server:close() end
+
+return Web
