@@ -104,8 +104,13 @@ function Leader:save()
   return true
 end
 
+-- Every two seconds; at once after a try that took longer.
 function Leader:renew()
-  while not self.stopped and self:save() do task.sleep(INTERVAL) end
+  local next_at = clock.monotonic() + INTERVAL
+  while not self.stopped and self:save() do
+    task.sleep(math.max(0, next_at - clock.monotonic()))
+    next_at = clock.monotonic() + INTERVAL
+  end
   if self.lost then self.on_lost(self.lost) end
 end
 

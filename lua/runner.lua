@@ -207,7 +207,20 @@ function Runner:on_skipped(run)
   end)
 end
 
-function Runner.on_delayed(_, run, why) log.warning("create delayed", fields(run, {why = why})) end
+-- The API server is away: every run of a burst says so each second. The first is logged, then how many times a second.
+function Runner:on_delayed(run, why)
+  if self.delays then
+    self.delays, self.delayed_by = self.delays + 1, why
+    return
+  end
+  log.warning("create delayed", fields(run, {why = why}))
+  repeat
+    self.delays = 0
+    task.sleep(1)
+    if self.delays > 0 then log.warning("creates delayed", {count = self.delays, why = self.delayed_by}) end
+  until self.delays == 0
+  self.delays = nil
+end
 
 function Runner:on_started(run)
   log.info("run started", fields(run, {trigger = run.trigger ~= "schedule" and run.trigger or nil}))

@@ -41,8 +41,9 @@ local function call(client, method, path, options)
   return nil, {status = 0, reason = "", message = ("%s %s: the answer is unreadable: %s"):format(method, path, why)}
 end
 
-function calls:get(kind, namespace, name)
-  return call(self, "GET", path_of(self, kind, namespace, name))
+-- options of get and replace: {lane=, timeout=, not_after=}, as of request.
+function calls:get(kind, namespace, name, options)
+  return call(self, "GET", path_of(self, kind, namespace, name), options)
 end
 
 function calls:create(object)
@@ -50,8 +51,7 @@ function calls:create(object)
   return call(self, "POST", collection(self, object.kind, namespace), {body = json.encode(object), lane = "create"})
 end
 
--- Refused with 409 when object.metadata.resourceVersion is not the newest. options: {lane=, timeout=,
--- not_after=}, as of request.
+-- Refused with 409 when object.metadata.resourceVersion is not the newest.
 function calls:replace(object, options)
   local meta = object.metadata
   return call(self, "PUT", path_of(self, object.kind, meta.namespace, meta.name), {

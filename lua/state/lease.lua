@@ -12,6 +12,8 @@ Lease.__index = Lease
 -- client-go's defaults: k8s.io/client-go/tools/leaderelection.
 local LEASE_SECONDS, RENEW_DEADLINE, RETRY = 15, 10, 2
 local MARGIN = 3 -- seconds before the lease's end after which nothing is sent any more
+local RELEASE = 2 -- seconds to give it up in
+local TRIES = 3 -- writes in a row over versions that turn out to be our own
 local WATERMARK, OPEN, OWNER = "kube-scheduler/watermark", "kube-scheduler/open", "kube-scheduler/instance"
 
 -- options: {client=, namespace=, instance=, identity=, executor=}
@@ -36,9 +38,14 @@ function Lease:fresh()
   }
 end
 
--- The Lease as it is, made when it is not there; nil and why.
+-- The Lease as it is; nil and the problem. In its own lane: never behind the creates of a burst.
+function Lease:get(timeout)
+  return self.client:get("Lease", self.namespace, self.name, {lane = "lease", timeout = timeout or RENEW_DEADLINE / 2})
+end
+
+-- The same, made when it is not there; nil and why.
 function Lease:read()
-  local object, problem = self.client:get("Lease", self.namespace, self.name)
+  local object, problem = self:get()
   if not object and problem.status == 404 then object, problem = self.client:create(self:fresh()) end
   if not object then return nil, problem.message end
   self.reached = true
@@ -155,40 +162,47 @@ end
 
 -- Renews with the watermark. true; nil, why; or nil, why, "lost" when somebody else leads.
 function Lease:renew(watermark, open)
-  self:claim(self.object)
-  mark(self.object, watermark, open)
-  local done, problem = self:put(self.object)
-  if done then return true end
-  if problem.status == 409 or problem.status == 404 then return self:look_again(problem.message) end
+  local problem
+  for _ = 1, TRIES do
+    self:claim(self.object)
+    mark(self.object, watermark, open)
+    local done
+    done, problem = self:put(self.object)
+    if done then return true end
+    if problem.status ~= 409 and problem.status ~= 404 then break end
+    local ours, why, code = self:look_again()
+    if not ours then return nil, why, code end
+  end
   return nil, problem.message
 end
 
--- Our write met another version. It may be our own, of a request whose answer was lost.
-function Lease:look_again(message)
-  local object, problem = self.client:get("Lease", self.namespace, self.name)
+-- Our write met another version: true when that is our own, of a request whose answer was lost, and now the one to
+-- write over; nil, why; or nil, why, "lost".
+function Lease:look_again()
+  local object, problem = self:get()
   if object and object.spec.holderIdentity == self.identity then
     self.object = object
-    return nil, message
+    return true
   end
   if object or problem.status == 404 then return nil, "another scheduler leads now", "lost" end
   return nil, problem.message
 end
 
 -- Gives the lease up with the last watermark in one write, so that the next takes over at once. A renewal may still
--- be under way: then its version is the one to write over.
+-- be under way, or one be executed whose answer was lost: then that version is the one to write over.
 function Lease:release(watermark, open)
-  local object, problem = self.object, nil
-  for _ = 1, 2 do
-    if not object or object.spec.holderIdentity ~= self.identity then return true end
+  local object, problem, until_time = self.object, nil, clock.boottime() + RELEASE
+  while object and object.spec.holderIdentity == self.identity do
     mark(object, watermark, open)
     object.spec.holderIdentity, object.spec.leaseDurationSeconds, object.spec.renewTime = "", 1, now_micro()
     local written
-    written, problem = self.client:replace(object, {lane = "lease", timeout = 2, not_after = clock.boottime() + 2})
+    written, problem = self.client:replace(object, {lane = "lease", timeout = RELEASE, not_after = until_time})
     if written then return true end
-    if problem.status ~= 409 then break end
-    object = self.client:get("Lease", self.namespace, self.name)
+    if problem.status ~= 409 then return nil, problem.message end
+    object, problem = self:get(math.max(0.1, until_time - clock.boottime()))
   end
-  return nil, problem.message
+  if problem then return nil, problem.message end
+  return true
 end
 
 -- For `status`.

@@ -1,8 +1,10 @@
 -- The middle of the daemon with a registry, hooks and alerts that only remember.
 local baseline = require "baseline"
 local clock = require "clock"
+local log = require "log"
 local policy = require "policy"
 local Runner = require "runner"
+local task = require "task"
 
 local function fake()
   local seen = {skipped = {}, started = {}, reported = {}, alerts = {}, waits = {}, hooks = {}, asked = {}}
@@ -214,6 +216,20 @@ describe("the runner", function()
     assert.equal("internal_error", seen.alerts[1].kind)
     assert.matches("broken", seen.alerts[1].message)
     assert.same({1}, seen.reported)
+  end)
+
+  it("logs the first create that is delayed, then their count once a second until there are none", function()
+    local runner = fake()
+    local lines, naps, warning, sleep = {}, 0, log.warning, task.sleep
+    log.warning = function(message, more) lines[#lines + 1] = ("%s %s"):format(message, more.count or more.run) end
+    task.sleep = function()
+      naps = naps + 1
+      for _ = 1, naps == 1 and 3 or 0 do runner:on_delayed(run(), "away") end
+    end
+    runner:on_delayed(run(), "away")
+    runner:on_delayed(run(), "away")
+    log.warning, task.sleep = warning, sleep
+    assert.same({"create delayed a-1", "creates delayed 3", "create delayed a-1"}, lines)
   end)
 
   it("tells a container of the last success that the registry knows", function()

@@ -177,9 +177,44 @@ describe("the lease", function()
     end
     assert.same({nil, "cut"}, {first:renew(1, {})})
     api.replace = replace
-    local done, _, code = first:renew(2, {})
-    assert.is_nil(done)
-    assert.is_nil(code)
     assert.is_true(first:renew(2, {}))
+    assert.equal(2, (first:marks()))
+  end)
+
+  it("is given up when an answer to a renewal was lost", function()
+    local api = server()
+    local first = lease(api, "a")
+    first:acquire()
+    local mine = first.object
+    first:renew(1, {})
+    first.object = mine
+    assert.is_true(first:release(2, {}))
+    assert.equal("", api.objects["x-jobs"].spec.holderIdentity)
+    assert.equal("2", api.objects["x-jobs"].metadata.annotations["kube-scheduler/watermark"])
+  end)
+
+  it("is not given up for another", function()
+    local api = server()
+    local first = lease(api, "a")
+    first:acquire()
+    api.objects["x-jobs"].spec.holderIdentity, api.objects["x-jobs"].metadata.resourceVersion = "b", "99"
+    assert.is_true(first:release(2, {}))
+    assert.equal("b", api.objects["x-jobs"].spec.holderIdentity)
+  end)
+
+  it("is never asked for behind the creates", function()
+    local api = server()
+    for _, method in ipairs {"get", "replace"} do
+      local plain = api[method]
+      api[method] = function(...)
+        assert.equal("lease", select(-1, ...).lane)
+        return plain(...)
+      end
+    end
+    local first = lease(api, "a")
+    first:acquire()
+    api.objects["x-jobs"].metadata.resourceVersion = "99"
+    assert.is_true(first:renew(1, {}))
+    assert.is_true(first:release(2, {}))
   end)
 end)
