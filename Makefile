@@ -8,7 +8,7 @@
 #   image     a container image FROM scratch in build/image: scripts/deploy/README.md
 #   fuzz      each tests/fuzz/FOLDER_fuzz.c on core/FOLDER for FUZZ_SECONDS
 #   libcron   the cron engine alone: build/libcron/libcron.a and include/
-#   bench     timings beside a peer    lint, format    install (PREFIX, DESTDIR)    clean
+#   bench, bench-cluster     timings beside a peer    lint, format    install (PREFIX, DESTDIR)    clean
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 SANITIZE ?=
@@ -44,7 +44,7 @@ UNIT := $(UNIT_C:%.c=$(BUILD)/%)
 DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*_driver.c))
 BINARY := $(BUILD)/kube-scheduler
 
-.PHONY: deps deps-test deps-fuzz deps-lint all run test test-cluster test-chaos bench lint format install clean libcron fuzz fuzzers
+.PHONY: deps deps-test deps-fuzz deps-lint all run test test-cluster test-chaos bench bench-cluster lint format install clean libcron fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -151,6 +151,8 @@ $(BUILD)/tests/bench/%_peer: $(BUILD)/tests/bench/%_peer.o
 bench: all
 	@$(MAKE) --no-print-directory $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c tests/bench/*_peer.c))
 	@BUILD=$(BUILD) tests/bench/run
+bench-cluster: binary
+	@BUILD=$(BUILD) tests/bench/cluster/run
 
 # C is held to .clang-format and .clang-tidy, Lua to .luacheckrc. clang-tidy takes minutes: what has not changed
 # since it passed is not looked at again.

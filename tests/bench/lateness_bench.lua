@@ -3,6 +3,7 @@
 local alert = require "alert"
 local clock = require "clock"
 local executor = require "executor"
+local history = require "history"
 local log = require "log"
 local registry = require "registry"
 local Runner = require "runner"
@@ -32,7 +33,7 @@ assert(#plan.jobs == JOBS)
 
 local runner = Runner.new {
   instance = "bench", jobs = plan.jobs, settings = plan.settings, alerts = assert(alert.new {instance = "bench"}),
-  hooks = {defined = function() return false end, fire = function() end},
+  hooks = {defined = function() return false end, fire = function() end}, history = history.new {},
 }
 local handlers = runner:handlers()
 handlers.executor, handlers.instance = executor.simulated {duration = 0}, "bench"
