@@ -41,25 +41,25 @@ local function call(client, method, path, options)
   return nil, {status = 0, reason = "", message = ("%s %s: the answer is unreadable: %s"):format(method, path, why)}
 end
 
--- options of get and replace: {lane=, timeout=, not_after=}, as of request.
+-- options of get, create and replace: {lane=, timeout=, not_after=}, as of request.
 function calls:get(kind, namespace, name, options)
   return call(self, "GET", path_of(self, kind, namespace, name), options)
 end
 
-function calls:create(object)
+local function with_body(object, options, lane)
+  return {body = json.encode(object), lane = options and options.lane or lane, timeout = options and options.timeout,
+    not_after = options and options.not_after}
+end
+
+function calls:create(object, options)
   local namespace = object.metadata.namespace or self:namespace()
-  return call(self, "POST", collection(self, object.kind, namespace), {body = json.encode(object), lane = "create"})
+  return call(self, "POST", collection(self, object.kind, namespace), with_body(object, options, "create"))
 end
 
 -- Refused with 409 when object.metadata.resourceVersion is not the newest.
 function calls:replace(object, options)
   local meta = object.metadata
-  return call(self, "PUT", path_of(self, object.kind, meta.namespace, meta.name), {
-    body = json.encode(object),
-    lane = options and options.lane,
-    timeout = options and options.timeout,
-    not_after = options and options.not_after,
-  })
+  return call(self, "PUT", path_of(self, object.kind, meta.namespace, meta.name), with_body(object, options))
 end
 
 -- patch: RFC 7386; json.null removes.

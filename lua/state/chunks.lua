@@ -1,6 +1,7 @@
 -- Named tables in ConfigMaps: <instance>-state, and where that is full <instance>-state-2 and so on, each below
 -- half of what the API server takes. An entry stays in the map that it was first put into, so that a change of
--- one job writes one map. Only the leader writes.
+-- one job writes one map. Only the leader writes, in the Lease's lane: what a slot or the end of a leader waits for
+-- must not wait behind a burst of creates.
 local json = require "json"
 local log = require "log"
 local task = require "task"
@@ -33,11 +34,15 @@ local function open_map(object)
   return {meta = object.metadata, data = object.data or {}, items = items}
 end
 
+function Chunks:get(index)
+  return self.client:get("ConfigMap", self.namespace, self:name(index), {lane = "lease"})
+end
+
 -- Reads all; waits until the API server answers.
 function Chunks:load()
   local maps = {}
   while true do
-    local object, problem = self.client:get("ConfigMap", self.namespace, self:name(#maps + 1))
+    local object, problem = self:get(#maps + 1)
     if object then
       maps[#maps + 1] = open_map(object)
     elseif problem.status == 404 then
@@ -136,18 +141,15 @@ end
 function Chunks:put(index, map)
   local problem
   for _ = 1, 3 do
+    local write = map.meta and self.client.replace or self.client.create
     local written
-    if map.meta then
-      written, problem = self.client:replace(self:body(index, map), {not_after = self.not_after()})
-    else
-      written, problem = self.client:create(self:body(index, map))
-    end
+    written, problem = write(self.client, self:body(index, map), {lane = "lease", not_after = self.not_after()})
     if written then
       map.meta = written.metadata
       return true
     end
     if problem.status ~= 409 and problem.status ~= 404 then break end
-    local there = self.client:get("ConfigMap", self.namespace, self:name(index))
+    local there = self:get(index)
     map.meta = there and there.metadata
   end
   return nil, problem.message

@@ -40,12 +40,12 @@ end
 
 -- The Lease as it is; nil and the problem. In its own lane: never behind the creates of a burst.
 function Lease:get(timeout)
-  return self.client:get("Lease", self.namespace, self.name, {lane = "lease", timeout = timeout or RENEW_DEADLINE / 2})
+  return self.client:get("Lease", self.namespace, self.name, {lane = "lease", timeout = timeout})
 end
 
 -- The same, made when it is not there; nil and why.
 function Lease:read()
-  local object, problem = self:get()
+  local object, problem = self:get(RENEW_DEADLINE)
   if not object and problem.status == 404 then object, problem = self.client:create(self:fresh()) end
   if not object then return nil, problem.message end
   self.reached = true
@@ -179,7 +179,7 @@ end
 -- Our write met another version: true when that is our own, of a request whose answer was lost, and now the one to
 -- write over; nil, why; or nil, why, "lost".
 function Lease:look_again()
-  local object, problem = self:get()
+  local object, problem = self:get(RENEW_DEADLINE / 2)
   if object and object.spec.holderIdentity == self.identity then
     self.object = object
     return true
