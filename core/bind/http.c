@@ -190,7 +190,29 @@ static const char **line_array(lua_State *L, int lines) {
     return array;
 }
 
-static void read_request(lua_State *L, struct fetch_request *request, struct fetch_tls *tls) {
+/* mail_from and mail_to, a list: then the URL is one of SMTP. */
+static const struct fetch_mail *read_mail(lua_State *L, struct fetch_mail *mail) {
+    mail->from = text_field(L, "mail_from");
+    if (!mail->from)
+        return NULL;
+    lua_getfield(L, 1, "mail_to");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    for (lua_Integer i = 1, n = luaL_len(L, -1); i <= n; i++) {
+        if (lua_geti(L, -1, i) != LUA_TSTRING)
+            luaL_error(L, "http.request: mail_to must be a list of strings");
+        lua_pop(L, 1);
+    }
+    mail->to = line_array(L, lua_gettop(L));
+    return mail;
+}
+
+struct request_parts {
+    struct fetch_tls tls;
+    struct fetch_mail mail;
+};
+
+static void read_request(lua_State *L, struct fetch_request *request, struct request_parts *parts) {
+    struct fetch_tls *tls = &parts->tls;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     if (!(request->url = text_field(L, "url")))
@@ -205,6 +227,9 @@ static void read_request(lua_State *L, struct fetch_request *request, struct fet
     lua_getfield(L, 1, "insecure");
     tls->insecure = lua_toboolean(L, -1);
     request->tls = tls;
+    request->username = text_field(L, "username");
+    request->password = text_field(L, "password");
+    request->mail = read_mail(L, &parts->mail);
     request->timeout_ns = (int64_t)(number_field(L, "timeout", DEFAULT_TIMEOUT_S) * (lua_Number)NS_PER_S);
     request->max_body = (size_t)number_field(L, "max_body", FETCH_MAX_BODY);
     header_lines(L);
@@ -224,9 +249,9 @@ static struct http *http_of(lua_State *L) {
 }
 
 static int l_request(lua_State *L) {
-    struct fetch_tls tls = {0};
+    struct request_parts parts = {0};
     struct fetch_request request = {.done = answered};
-    read_request(L, &request, &tls);
+    read_request(L, &request, &parts);
     struct http *http = http_of(L);
     struct task_wait *wait = task_wait_new(L);
     struct exchange *exchange = request.ctx = calloc(1, sizeof *exchange);

@@ -5,7 +5,9 @@
  *       -> nil, message, code           code: "timeout", "limit" (the answer is longer than max_body), "io",
  *                                       "invalid" (a bad URL or header)
  * method: GET, or POST when there is a body. headers: {["Content-Type"] = "…", Accept = {"a", "b"}}.
- * timeout: seconds for everything, fractions are fine, 30. max_body: bytes, 16 MiB. */
+ * username, password: basic auth. mail_from, mail_to = {address, …}: url is smtp://… or smtps://… and body a
+ * whole message, see loop/fetch.h. timeout: seconds for everything, fractions are fine, 30. max_body: bytes,
+ * 16 MiB. */
 #ifndef KS_BIND_HTTP_H
 #define KS_BIND_HTTP_H
 

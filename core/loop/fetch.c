@@ -143,7 +143,7 @@ static int set_options(struct fetch_pool *pool, struct fetch *fetch, const struc
     CURLcode code = CURLE_OK, *rc = &code;
     set_callbacks(rc, fetch);
     set_text(rc, easy, CURLOPT_URL, request->url); /* a server name may replace it */
-    set_text(rc, easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    set_text(rc, easy, CURLOPT_PROTOCOLS_STR, request->mail ? "smtp,smtps" : "http,https");
     set_text(rc, easy, CURLOPT_USERAGENT, pool->user_agent);
     set_text(rc, easy, CURLOPT_USERNAME, request->username);
     set_text(rc, easy, CURLOPT_PASSWORD, request->password);
@@ -154,7 +154,8 @@ static int set_options(struct fetch_pool *pool, struct fetch *fetch, const struc
     /* In the clear curl would wait for a first answer to know whether it is HTTP/2. */
     set_long(rc, easy, CURLOPT_PIPEWAIT, pool->multiplex && strncmp(request->url, "https:", 6) == 0);
     set_long(rc, easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-    set_method(rc, fetch, request);
+    if (!request->mail)
+        set_method(rc, fetch, request);
     set_limits(rc, easy, request);
     if (request->tls)
         set_tls(rc, easy, request->tls);
@@ -203,6 +204,32 @@ static int set_headers(struct fetch *fetch, const struct fetch_request *request,
     return rc;
 }
 
+/* curl puts these between < and > on a line of the dialogue. */
+static bool is_address(const char *text) {
+    return *text && !text[strcspn(text, "\r\n<> ")];
+}
+
+static int set_mail(struct fetch *fetch, const struct fetch_mail *mail, struct err *err) {
+    CURLcode code = CURLE_OK, *rc = &code;
+    if (!is_address(mail->from))
+        return err_set(err, ERR_INVALID, "the sender of a mail is not an address");
+    for (size_t i = 0; mail->to[i]; i++) {
+        if (!is_address(mail->to[i]))
+            return err_set(err, ERR_INVALID, "the recipient of a mail is not an address");
+        if (append(&fetch->recipients, mail->to[i], err))
+            return ERR_NOMEM;
+    }
+    set_text(rc, fetch->easy, CURLOPT_MAIL_FROM, mail->from);
+    if (!code)
+        code = curl_easy_setopt(fetch->easy, CURLOPT_MAIL_RCPT, fetch->recipients);
+    set_long(rc, fetch->easy, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1); /* so spelt before 8.2, and after it too */
+    set_long(rc, fetch->easy, CURLOPT_USE_SSL, CURLUSESSL_ALL);
+    set_long(rc, fetch->easy, CURLOPT_UPLOAD, 1);
+    if (!code)
+        code = curl_easy_setopt(fetch->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)fetch->out.len);
+    return code ? err_set(err, ERR_INVALID, "mail: %s", curl_easy_strerror(code)) : 0;
+}
+
 /* curl asks for, and expects, the name in the URL: put server_name there and connect to the real host. */
 static int set_server_name(struct fetch *fetch, const struct fetch_request *request, struct err *err) {
     char *host = NULL, *port = NULL, *url = NULL;
@@ -240,6 +267,7 @@ static void release(struct fetch_pool *pool, struct fetch *fetch) {
         fetch_pool_keep_handle(pool, fetch->easy);
     curl_slist_free_all(fetch->headers);
     curl_slist_free_all(fetch->connect_to);
+    curl_slist_free_all(fetch->recipients);
     buf_free(&fetch->out);
     buf_free(&fetch->in);
     timer_free(fetch->silence);
@@ -258,7 +286,7 @@ static int prepare(struct fetch_pool *pool, struct fetch *fetch, const struct fe
         return err_set(err, ERR_NOMEM, "out of memory");
     int rc = set_options(pool, fetch, request, err);
     if (!rc)
-        rc = set_headers(fetch, request, err);
+        rc = request->mail ? set_mail(fetch, request->mail, err) : set_headers(fetch, request, err);
     if (!rc && request->tls && request->tls->server_name)
         rc = set_server_name(fetch, request, err);
     return rc;

@@ -2,12 +2,12 @@
  * one request and its answer. Callbacks run on the loop's thread, on a later turn than fetch_start, and never
  * inside libcurl, so they may start, cancel and free whatever they like, the pool included.
  *
- * http:// (HTTP/1.1) and https:// (HTTP/2 where the server has it) only, redirects are answers like others,
- * proxies come from the request or from the environment as curl reads it. A dead peer is noticed after 20 s
- * by the kernel (TCP_USER_TIMEOUT, and keep-alive probes on an idle connection). A request whose body began
- * to leave is never repeated; one that the server refused unread (GOAWAY, REFUSED_STREAM), or without a body,
- * may be repeated by curl when a kept connection turns out dead. Times are nanoseconds of the monotonic
- * clock. */
+ * http:// (HTTP/1.1) and https:// (HTTP/2 where the server has it), and mail by SMTP; redirects are answers
+ * like others, proxies come from the request or from the environment as curl reads it. A dead peer is noticed
+ * after 20 s by the kernel (TCP_USER_TIMEOUT, and keep-alive probes on an idle connection). A request whose
+ * body began to leave is never repeated; one that the server refused unread (GOAWAY, REFUSED_STREAM), or
+ * without a body, may be repeated by curl when a kept connection turns out dead. Times are nanoseconds of the
+ * monotonic clock. */
 #ifndef KS_LOOP_FETCH_H
 #define KS_LOOP_FETCH_H
 
@@ -40,6 +40,15 @@ struct fetch_tls {
     bool insecure;           /* any certificate will do */
 };
 
+/* A mail instead of HTTP. The URL is smtp://HOST:PORT/NAME (STARTTLS, or nothing is sent) or smtps://…, NAME
+ * what we call ourselves; the body is the whole message, its lines ended by CR LF; method, headers and proxy
+ * do not count. It is sent when one recipient is taken. On a refusal the result's error ends with the
+ * server's code. */
+struct fetch_mail {
+    const char *from;
+    const char *const *to; /* NULL-terminated */
+};
+
 struct fetch_result {
     int code;          /* 0: an answer came, whatever its status; else ERR_IO, ERR_TIMEOUT, ERR_LIMIT, … */
     const char *error; /* what went wrong, "" when nothing did */
@@ -60,10 +69,11 @@ struct fetch_request {
     const char *username, *password; /* basic auth */
     const char *proxy;               /* NULL: by the environment */
     const struct fetch_tls *tls;
-    int64_t timeout_ns; /* for the whole transfer; 0: none */
-    int64_t silence_ns; /* without a byte of the answer; 0: none */
-    int64_t connect_ns; /* 0: FETCH_CONNECT_NS */
-    size_t max_body;    /* 0: FETCH_MAX_BODY */
+    const struct fetch_mail *mail; /* NULL: HTTP */
+    int64_t timeout_ns;            /* for the whole transfer; 0: none */
+    int64_t silence_ns;            /* without a byte of the answer; 0: none */
+    int64_t connect_ns;            /* 0: FETCH_CONNECT_NS */
+    size_t max_body;               /* 0: FETCH_MAX_BODY */
     /* Pieces of the body of an answer with a 2xx status, as they come. NULL, or another status: the body is
      * collected for done. */
     void (*data)(void *ctx, const char *bytes, size_t len);

@@ -29,7 +29,7 @@ struct fetch {
     struct fetch *next_ready;      /* those with something to tell their owner */
     bool ready;
     CURL *easy;
-    struct curl_slist *headers, *connect_to;
+    struct curl_slist *headers, *connect_to, *recipients;
     struct buf out; /* the request's body */
     size_t out_at;
     struct buf in; /* the answer's: collected, or not yet handed on */

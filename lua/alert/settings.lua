@@ -10,12 +10,14 @@ local yaml = require "yaml"
 local settings = {}
 
 settings.BUNDLED = {"log", "honeybadger", "sentry", "slack", "pagerduty", "opsgenie", "alertmanager", "webhook",
-  "healthchecks", "sentry_checkins", "dead_man"}
+  "email", "healthchecks", "sentry_checkins", "dead_man"}
 
 -- Every route may have these.
 local COMMON = {timeout = {"duration"}, ca_file = {"string"}}
 
 local OWN_FOLDER = "alerts" -- of the hooks' folder
+
+local PART_MIN = 8 -- bytes
 
 local ESCALATE = {after = {"duration", required = true}, to = {"strings", required = true}}
 
@@ -117,17 +119,27 @@ function settings.secret(value, env)
   return found
 end
 
+-- What no line may show of a secret: the whole, and of an address each part that is long enough to be one by itself,
+-- for a service may repeat it.
+local function parts(secret)
+  local out = {secret}
+  for part in (secret:match "^https?://[^/]+(.*)$" or ""):gmatch "[^/?&=#]+" do
+    if #part >= PART_MIN then out[#out + 1] = part end
+  end
+  return out
+end
+
 -- A route's settings with its secrets read, and the list of them; or nil and what is wrong.
 function settings.resolve(name, fields, given, env)
   local out, secrets = {}, {}
   for key, value in pairs(given) do
     local field = fields and fields[key]
     out[key] = value
-    if field and (field[1] == "secret" or field[1] == "secrets") then
+    if field and field[1] == "secret" then
       local message
       out[key], message = settings.secret(value, env)
       if not out[key] then return nil, ("alerts: %s.%s: %s"):format(name, key, message) end
-      secrets[#secrets + 1] = out[key]
+      for _, part in ipairs(parts(out[key])) do secrets[#secrets + 1] = part end
     end
   end
   return out, secrets
