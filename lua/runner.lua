@@ -263,10 +263,16 @@ function Runner:on_outcome(run)
   end)
 end
 
+-- Nothing can be started in a namespace, for what there is in it cannot be listed. Told once each time it begins.
+function Runner:on_trouble(namespace, why)
+  log.error("no run is started in a namespace", {namespace = namespace, why = why})
+  self.alerts:send(event.of_scheduler("namespace_refused", namespace, why, {namespace = namespace}))
+end
+
 -- The handlers that registry.new wants, and the limits that it keeps.
 function Runner:handlers()
   local out = {limits = self.settings.limits, max_active = self.settings.max_active}
-  for _, name in ipairs {"on_slot", "on_skipped", "on_delayed", "on_started", "on_outcome"} do
+  for _, name in ipairs {"on_slot", "on_skipped", "on_delayed", "on_started", "on_outcome", "on_trouble"} do
     out[name] = function(...) return self[name](self, ...) end
   end
   return out

@@ -1,6 +1,6 @@
 /* Module registry: registry.new{executor=, instance=, retention=, max_active=, limits={NAME=n}, on_ready=,
- * on_slot=, on_skipped=, on_delayed=, on_started=, on_outcome=} -> r. Handlers run as tasks, so they may
- * wait. Runs are given as tables; calls about a run take its id. */
+ * on_slot=, on_skipped=, on_delayed=, on_started=, on_outcome=, on_trouble=} -> r. Handlers run as tasks, so
+ * they may wait. Runs are given as tables; calls about a run take its id. */
 #include "bind/registry.h"
 
 #include "bind/executor.h"
@@ -113,6 +113,15 @@ static void on_delayed(void *ctx, const struct run *run, const char *why) {
     task_start(value->L, 2);
 }
 
+static void on_trouble(void *ctx, const char *namespace_, const char *why) {
+    struct registry_value *value = ctx;
+    if (!push_handler(value, "on_trouble"))
+        return;
+    lua_pushstring(value->L, namespace_);
+    lua_pushstring(value->L, why);
+    task_start(value->L, 2);
+}
+
 /* Task output goes straight to the log: Lua sees only its tail. */
 static void on_line(void *ctx, const struct run *run, const char *container, const char *line, size_t len) {
     struct registry_value *value = ctx;
@@ -125,7 +134,8 @@ static const struct registry_events events = {.ready = on_ready,
                                               .delayed = on_delayed,
                                               .started = on_started,
                                               .line = on_line,
-                                              .outcome = on_outcome};
+                                              .outcome = on_outcome,
+                                              .trouble = on_trouble};
 
 static lua_State *main_state(lua_State *L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);

@@ -196,16 +196,16 @@ void adopt_found(struct kube_executor *executor, struct kube_object *object) {
         return;
     run->seen = executor->epoch;
     run_keep_object(&run->found, object);
-    if (executor->ready)
+    if (executor->ready && !feeds_unknown(run))
         adopt(run);
 }
 
-static void adopt_those_found(struct kube_executor *executor) {
+void adopt_those_found(struct kube_executor *executor) {
     struct run *found = NULL, *next;
     for (enum kube_kind kind = KUBE_POD; kind <= KUBE_JOB; kind++)
         for (struct map_node *node = NULL; (node = map_next(&executor->runs[kind], node));) {
             struct run *run = MAP_OWNER(node, struct run, by_name);
-            if (run->state != RUN_FOUND)
+            if (run->state != RUN_FOUND || feeds_unknown(run))
                 continue;
             run->todo = found;
             found = run;

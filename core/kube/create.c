@@ -94,11 +94,24 @@ static void not_sent(struct run *run, const struct kube_reply *reply) {
     retry(run, reply, create_send);
 }
 
+/* Of what nobody may list, nobody would see the end. */
+static bool is_put_off(struct run *run) {
+    const char *why = feeds_unknown(run);
+    if (!why)
+        return false;
+    struct kube_reply reply = {.retry_after = -1, .reason = "NamespaceRefused"};
+    (void)snprintf(reply.message, sizeof reply.message, "%s", why);
+    retry(run, &reply, create_send);
+    return true;
+}
+
 void create_send(struct run *run) {
     if (run->executor->fenced) {
         kube_run_free(run);
         return;
     }
+    if (is_put_off(run))
+        return;
     struct kube_request request = {.method = "POST",
                                    .body = run->manifest,
                                    .body_len = run->manifest_len,

@@ -1,110 +1,13 @@
 #include "kube/executor.h"
 
 #include "kube/run.h"
-#include "kube/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One watch: a kind in a namespace (NULL: in all). */
-struct feed {
-    struct kube_executor *executor;
-    enum kube_kind kind;
-    const char *namespace_;
-    struct watch *watch;
-    uint64_t began; /* the epoch of its last relist */
-    bool synced;    /* once */
-};
-
 static struct kube_executor *of(struct executor *executor) {
     return (struct kube_executor *)executor;
-}
-
-/* --- watches: Jobs first, so that a Pod's Job is known when the Pod comes --- */
-
-static int start_feeds(struct kube_executor *executor, enum kube_kind kind, struct err *err);
-
-static bool all_synced(const struct kube_executor *executor, enum kube_kind kind) {
-    for (size_t i = 0; i < 2 * executor->feed_count; i++)
-        if (executor->feeds[i].kind == kind && !executor->feeds[i].synced)
-            return false;
-    return true;
-}
-
-static void open_further(struct kube_executor *executor, enum kube_kind synced) {
-    struct err err;
-    if (!all_synced(executor, synced))
-        return;
-    if (synced == KUBE_JOB) {
-        if (start_feeds(executor, KUBE_POD, &err))
-            log_event(executor->log, LOG_ERROR, "cannot watch Pods", "why", err.message, NULL);
-        return;
-    }
-    adopt_all(executor);
-}
-
-static void feed_synced(struct feed *feed) {
-    observe_synced(feed->executor, feed->kind, feed->namespace_, feed->began);
-    if (feed->synced)
-        return;
-    feed->synced = true;
-    open_further(feed->executor, feed->kind);
-}
-
-static void feed_event(void *ctx, enum watch_event event, struct kube_object *object) {
-    struct feed *feed = ctx;
-    switch (event) {
-    case WATCH_RELIST:
-        feed->began = ++feed->executor->epoch;
-        break;
-    case WATCH_OBJECT:
-        observe_object(feed->executor, object);
-        break;
-    case WATCH_DELETED:
-        observe_deleted(feed->executor, object);
-        break;
-    case WATCH_SYNCED:
-        feed_synced(feed);
-        break;
-    }
-}
-
-static int start_feeds(struct kube_executor *executor, enum kube_kind kind, struct err *err) {
-    for (size_t i = 0; i < 2 * executor->feed_count; i++) {
-        struct feed *feed = &executor->feeds[i];
-        if (feed->kind != kind)
-            continue;
-        struct watch_options options = {
-            .kind = kind, .namespace_ = feed->namespace_, .label_selector = executor->selector};
-        int code =
-            watch_start(executor->client, executor->log, &options, feed_event, feed, &feed->watch, err);
-        if (code)
-            return code;
-    }
-    return 0;
-}
-
-static size_t count(char *const *list) {
-    size_t n = 0;
-    while (list[n])
-        n++;
-    return n;
-}
-
-static int make_feeds(struct kube_executor *executor) {
-    size_t each = executor->namespaces ? count(executor->namespaces) : 1;
-    executor->feeds = calloc(2 * each + 1, sizeof *executor->feeds);
-    if (!executor->feeds)
-        return ERR_NOMEM;
-    executor->feed_count = each;
-    for (size_t i = 0; i < 2 * each; i++) {
-        struct feed *feed = &executor->feeds[i];
-        feed->executor = executor;
-        feed->kind = i < each ? KUBE_JOB : KUBE_POD;
-        feed->namespace_ = executor->namespaces ? executor->namespaces[i < each ? i : i - each] : NULL;
-    }
-    return 0;
 }
 
 static int open_executor(struct executor *base, const struct executor_events *events, void *ctx,
@@ -112,25 +15,19 @@ static int open_executor(struct executor *base, const struct executor_events *ev
     struct kube_executor *executor = of(base);
     executor->events = *events;
     executor->ctx = ctx;
-    return start_feeds(executor, KUBE_JOB, err);
+    return feeds_open(executor, err);
 }
 
 /* --- the interface; what it asks for begins on the loop's next turn --- */
 
-static bool is_watched(const struct kube_executor *executor, const char *namespace_) {
-    for (size_t i = 0; i < executor->feed_count; i++)
-        if (!executor->feeds[i].namespace_ || !strcmp(executor->feeds[i].namespace_, namespace_))
-            return true;
-    return false;
-}
-
 static int make_way(struct kube_executor *executor, const struct run_spec *spec, struct err *err) {
-    if (!is_watched(executor, spec->namespace_))
+    if (!feeds_watch(executor, spec->namespace_))
         return err_set(err, ERR_INVALID,
                        "%s: namespace %s is not watched: add it to the namespaces of this scheduler",
                        spec->job, spec->namespace_);
     struct run *run = run_find(executor, spec->is_job ? KUBE_JOB : KUBE_POD, spec->namespace_, spec->name);
-    if (run && run->state != RUN_IGNORED)
+    bool is_ours = run && run->state != RUN_IGNORED && run->state != RUN_FOUND;
+    if (is_ours)
         return err_set(err, ERR_EXISTS, "%s: run %s/%s is there already", spec->job, spec->namespace_,
                        spec->name);
     if (run)
@@ -244,14 +141,11 @@ static void free_runs(struct map *runs) {
 
 static void free_executor(struct executor *base) {
     struct kube_executor *executor = of(base);
-    for (size_t i = 0; executor->feeds && i < 2 * executor->feed_count; i++)
-        if (executor->feeds[i].watch)
-            watch_free(executor->feeds[i].watch);
+    feeds_free(executor);
     free_runs(&executor->runs[KUBE_POD]);
     free_runs(&executor->runs[KUBE_JOB]);
     map_free(&executor->owners);
     map_free(&executor->pods);
-    free(executor->feeds);
     free(executor->instance);
     free(executor->selector);
     free_strings(executor->namespaces);
@@ -268,7 +162,9 @@ static const struct executor_ops ops = {.name = "kubernetes",
                                         .free = free_executor};
 
 static int copy_strings(const char *const *list, char ***out) {
-    size_t n = count((char *const *)list);
+    size_t n = 0;
+    while (list[n])
+        n++;
     *out = calloc(n + 1, sizeof **out);
     if (!*out)
         return ERR_NOMEM;
@@ -293,7 +189,7 @@ static int copy_config(struct kube_executor *executor, const struct kube_executo
     executor->selector = buf_take(&selector);
     if (config->namespaces && copy_strings(config->namespaces, &executor->namespaces))
         return ERR_NOMEM;
-    return executor->selector ? make_feeds(executor) : ERR_NOMEM;
+    return executor->selector ? feeds_new(executor) : ERR_NOMEM;
 }
 
 int kube_executor_new(const struct kube_executor_config *config, struct executor **out, struct err *err) {

@@ -60,7 +60,8 @@ void observe_finish(struct run *run) {
     run_after(run, 0, remove_settle);
     struct kube_executor *executor = run->executor;
     bool had_tail = run->tail > 0;
-    executor->events.finished(executor->ctx, run->owner, &result);
+    void *owner = run->accepted ? run->owner : run_take_owner(run); /* the contract: it is not used again */
+    executor->events.finished(executor->ctx, owner, &result);
     if (had_tail)
         adopt_tail_ended(executor);
 }
@@ -248,6 +249,7 @@ static bool is_same(const struct run *run, const struct kube_object *object) {
 /* A create that nobody answered was carried out after its run was given up: nobody waits for it. */
 static void came_late(struct run *run, const struct kube_object *object) {
     run->accepted = true;
+    timer_stop(run->timer);
     (void)run_set_uid(run, object->uid);
     run_log(run, LOG_WARNING, "a create landed after it was given up; deleting its object", NULL);
     remove_settle(run);

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+/* A create that got no answer may be carried out for so long (DESIGN's retention rule). */
+#define LATE_NS (120 * NS_PER_S)
 enum { COMPLAIN_EVERY = 8 }; /* tries: about once a minute when the server keeps refusing */
 
 static void end_send(struct run *run);
@@ -202,10 +204,20 @@ static void settle_report(struct run *run) {
     remove_settle(run);
 }
 
+/* Nobody asks about it any more. */
+static void forget(struct run *run) {
+    if (run->in_doubt && !run->accepted)
+        run_after(run, LATE_NS, kube_run_free);
+    else
+        kube_run_free(run);
+}
+
 void remove_settle(struct run *run) {
     if (run->call)
         return; /* its answer comes back here */
-    if (run->want_report) {
+    if (!run->owner && !has_object(run)) {
+        forget(run);
+    } else if (run->want_report) {
         settle_report(run);
     } else if (!has_object(run)) {
         if (!run->want_discard)

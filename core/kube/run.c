@@ -51,8 +51,7 @@ void kube_run_free(struct run *run) {
     run_cancel_call(run);
     run_drop_pods(run);
     map_remove(&run->executor->runs[run_kind(run)], &run->by_name);
-    if (run->owner)
-        map_remove(&run->executor->owners, &run->by_owner);
+    (void)run_take_owner(run);
     timer_free(run->timer);
     run_keep_object(&run->found, NULL);
     free(run->waits);
@@ -81,6 +80,14 @@ int run_set_owner(struct run *run, void *owner) {
         return ERR_NOMEM;
     run->owner = owner;
     return 0;
+}
+
+void *run_take_owner(struct run *run) {
+    void *owner = run->owner;
+    if (owner)
+        map_remove(&run->executor->owners, &run->by_owner);
+    run->owner = NULL;
+    return owner;
 }
 
 static bool run_is_owned_by(const struct map_node *node, const void *owner) {

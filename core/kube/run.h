@@ -1,5 +1,5 @@
-/* What the parts of the executor (executor.c, create.c, remove.c, observe.c, adopt.c, follow.c) share: the
- * run, its Pods, and how they are found. Nobody else includes this. Thread: the loop's.
+/* What the parts of the executor (executor.c, feeds.c, create.c, remove.c, observe.c, adopt.c, follow.c)
+ * share: the run, its Pods, and how they are found. Nobody else includes this. Thread: the loop's.
  *
  *   start ─► CREATING ──accepted──► ACTIVE ──over──► DRAINING ──output complete──► FINISHED ──discard──► gone
  *               └──── refused for good, or stopped before it existed ────────────────▲
@@ -29,7 +29,7 @@ struct kube_executor {
     struct map runs[2]; /* by kind: KUBE_POD, KUBE_JOB */
     struct map owners;  /* the same runs by owner */
     struct map pods;    /* of active runs */
-    struct feed *feeds; /* feed_count of Jobs, then as many of Pods */
+    struct feed *feeds; /* feeds.c's: feed_count of Jobs, then as many of Pods */
     size_t feed_count;
     uint64_t epoch; /* counts relists; whoever was seen in one has its number */
     int64_t fence;  /* CLOCK_BOOTTIME, ns */
@@ -110,6 +110,7 @@ void kube_run_free(struct run *run); /* leaves the maps, cancels its call */
 struct run *run_find(const struct kube_executor *executor, enum kube_kind kind, const char *namespace_,
                      const char *name);
 int run_set_owner(struct run *run, void *owner);
+void *run_take_owner(struct run *run); /* from then on it has none */
 struct run *run_of_owner(const struct kube_executor *executor, const void *owner);
 /* The run's one timer: replaces what it was to do before. */
 void run_after(struct run *run, int64_t delay_ns, void (*then)(struct run *run));
@@ -124,6 +125,14 @@ int run_add_pod(struct run *run, const char *name, struct pod **out);
 struct pod *run_find_pod(const struct run *run, const char *name);
 void run_drop_pods(struct run *run);
 void run_keep_object(struct kube_object **at, struct kube_object *object); /* moves it; NULL releases */
+
+/* feeds.c: the watches. */
+int feeds_new(struct kube_executor *executor); /* once its namespaces are known */
+int feeds_open(struct kube_executor *executor, struct err *err);
+void feeds_free(struct kube_executor *executor);
+bool feeds_watch(const struct kube_executor *executor, const char *namespace_); /* or try to */
+/* Why it is not known what there is in the run's namespace; NULL: it is. */
+const char *feeds_unknown(const struct run *run);
 
 /* create.c: until the object exists. */
 void create_send(struct run *run);
@@ -149,6 +158,7 @@ void observe_pending_from(struct run *run, int64_t since);          /* unix seco
 
 /* adopt.c: runs that are not ours yet. */
 void adopt_found(struct kube_executor *executor, struct kube_object *object);
+void adopt_those_found(struct kube_executor *executor); /* where all is known */
 void adopt_all(struct kube_executor *executor); /* then `ready`, at once or when the last tail is there */
 void adopt_tail_ended(struct kube_executor *executor);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 500, TOO_MANY_REQUESTS = 429 };
+enum { PAGE = 500, FORBIDDEN = 403, NOT_FOUND = 404, TOO_MANY_REQUESTS = 429 };
 #define LIST_NS (60 * NS_PER_S)    /* a page of a list */
 #define SILENCE_NS (90 * NS_PER_S) /* unless the options say otherwise */
 #define TELL_NS (60 * NS_PER_S)    /* between two complaints in the log */
@@ -28,6 +28,7 @@ struct watch {
     int64_t silence_ns;
     char *base; /* the collection's path and selector, up to where options follow */
     watch_cb cb;
+    void (*on_refused)(void *ctx, const char *why);
     void *ctx;
     struct timer *timer; /* the next request */
     struct backoff backoff;
@@ -40,6 +41,7 @@ struct watch {
     struct err problem;           /* what an ERROR event said */
     int64_t asked_at, told_at;    /* monotonic ns; told_at 0: nothing yet */
     int failures;                 /* in a row */
+    int refusals;                 /* of the list, since it was complete */
     bool busy, freed;             /* inside a callback; watch_free was called in it */
 };
 
@@ -141,6 +143,7 @@ static int check_page(const struct watch *watch, struct err *err) {
 static void page_ended(struct watch *watch) {
     set_text(&watch->page, object_reader_continue(watch->reader));
     if (!watch->page) {
+        watch->refusals = 0;
         set_text(&watch->version, object_reader_version(watch->reader));
         emit(watch, WATCH_SYNCED, NULL);
     }
@@ -160,6 +163,15 @@ static void watch_ended(struct watch *watch) {
     timer_start(watch->timer, 0);
 }
 
+/* One refusal may come from a Role that was made a moment ago. */
+static void note_refusal(struct watch *watch, const struct kube_reply *reply) {
+    bool for_good = reply->status == FORBIDDEN || reply->status == NOT_FOUND;
+    if (!watch->listing || !for_good || watch->freed || !watch->on_refused)
+        return;
+    if (++watch->refusals == 2)
+        watch->on_refused(watch->ctx, reply->message[0] ? reply->message : "it gave no reason");
+}
+
 static void done(void *ctx, const struct kube_reply *reply) {
     struct watch *watch = ctx;
     struct err err = {0};
@@ -168,6 +180,7 @@ static void done(void *ctx, const struct kube_reply *reply) {
     if (reply->status != 200) {
         watch->refused = reply->status && reply->status != TOO_MANY_REQUESTS;
         try_again(watch, reply->message);
+        note_refusal(watch, reply);
     } else if (!watch->listing)
         watch_ended(watch);
     else if (check_page(watch, &err))
@@ -262,6 +275,7 @@ int watch_start(struct kube_client *client, struct log *log, const struct watch_
                             .kind = options->kind,
                             .silence_ns = options->silence_ns ? options->silence_ns : SILENCE_NS,
                             .cb = cb,
+                            .on_refused = options->refused,
                             .ctx = ctx,
                             .backoff = {.first_ns = NS_PER_S / 4, .most_ns = 30 * NS_PER_S}};
     if (put_base(&base, options) || !(watch->base = buf_take(&base)) ||

@@ -20,12 +20,15 @@ typedef void (*watch_cb)(void *ctx, enum watch_event event, struct kube_object *
 
 struct watch;
 
+/* watch_options.refused: the list was refused for good (403, 404) twice in a row, as it is without a Role. It
+ * is asked for again all the same; once for each time that it was not listed. */
 struct watch_options {
     enum kube_kind kind;
     const char *namespace_;     /* NULL: all */
     const char *label_selector; /* NULL: any */
     int64_t silence_ns;         /* without a byte: the server does not live; 0: 90 s, for bookmarks come about
                                    once a minute */
+    void (*refused)(void *ctx, const char *why); /* NULL is fine */
 };
 
 /* Copies the options. A list without resourceVersion is a quorum read, 500 objects a page. Two failures in a

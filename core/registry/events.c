@@ -109,6 +109,11 @@ static void on_gone(void *ctx, void *owner) {
     waiting_wake(ctx);
 }
 
+static void on_trouble(void *ctx, const char *namespace_, const char *why) {
+    struct registry *registry = ctx;
+    registry->events->trouble(registry->ctx, namespace_, why);
+}
+
 const struct executor_events run_executor_events = {.adopted = on_adopted,
                                                     .ready = on_ready,
                                                     .accepted = on_accepted,
@@ -117,4 +122,5 @@ const struct executor_events run_executor_events = {.adopted = on_adopted,
                                                     .line = on_line,
                                                     .finished = on_finished,
                                                     .reported = on_reported,
-                                                    .gone = on_gone};
+                                                    .gone = on_gone,
+                                                    .trouble = on_trouble};

@@ -89,6 +89,10 @@ struct executor_events {
     void (*finished)(void *ctx, void *owner, const struct result *result);
     void (*reported)(void *ctx, void *owner); /* what report asked for is durable */
     void (*gone)(void *ctx, void *owner);     /* after finished: no trace is left; owner is not used again */
+    /* What there is in a namespace cannot be found out (a Role is missing): runs there are not started, and
+     * fail at their start deadline, until it can. Once for each time that this begins; also before `ready`,
+     * which does not wait for it. namespace_ "*": all. */
+    void (*trouble)(void *ctx, const char *namespace_, const char *why);
 };
 
 struct executor;

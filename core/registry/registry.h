@@ -129,6 +129,7 @@ struct registry_events {
     /* Finished; run->retry says whether there will be another attempt. Tell whom it concerns, then call
      * registry_report. */
     void (*outcome)(void *ctx, const struct run *run);
+    void (*trouble)(void *ctx, const char *namespace_, const char *why); /* as in struct executor_events */
 };
 
 struct registry_config {

@@ -31,19 +31,19 @@ def job(name, backoff_limit=0, **annotations):
 
 
 class Driver(Process):
-    def __init__(self, api):
+    def __init__(self, api, *namespaces):
         self.api = api
         environment = {**os.environ, "KUBECONFIG": api.kubeconfig}
-        super().__init__([DRIVER, "main", "default"], temporary_folder(), "driver", environment)
+        super().__init__([DRIVER, "main", "default", *namespaces], temporary_folder(), "driver", environment)
         self.wait_log("^ready")
 
     def say(self, line):
         self.child.stdin.write(line.encode() + b"\n")
         self.child.stdin.flush()
 
-    def start(self, obj, deadline=60, pending=60):
+    def start(self, obj, deadline=60, pending=60, namespace="default"):
         name = obj["metadata"]["name"]
-        self.say(f"start {obj['kind'].lower()} default {name} job {SLOT} {deadline} {pending} {json.dumps(obj)}")
+        self.say(f"start {obj['kind'].lower()} {namespace} {name} job {SLOT} {deadline} {pending} {json.dumps(obj)}")
 
     def events(self, name):
         """Those of one run, without their times."""
@@ -77,6 +77,22 @@ def _():
     assert driver.events("a") == ["accepted", "started", "line main one", "line main two", "finished succeeded 0 : ",
                                   "reported", "gone"], driver.events("a")
     assert not api.objects("pods")
+
+
+@test("a namespace without its Role keeps only its own runs waiting, until the Role is there")
+def _():
+    api = FakeApi()
+    api.control("hollow", {})
+    api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
+    api.fault("answer", path="/namespaces/other/", times=0, status=403, reason="Forbidden", message="pods is forbidden")
+    driver = Driver(api, "other")
+    assert driver.log().count("trouble other the Jobs in namespace other cannot be listed: pods is forbidden") == 1
+    driver.start(pod("a"), namespace="other")
+    driver.start(pod("b"))
+    driver.wait_log("^finished b succeeded")
+    assert "accepted" not in driver.events("a")
+    api.request("DELETE", "/_test/fault")
+    driver.wait_log("^finished a succeeded", 60)
 
 
 @test("a Job: its Pods' output, the last one's exit code, deleted with its Pods")
@@ -150,8 +166,6 @@ def _():
     api.create(PODS, other)
     driver.start(pod("a"))
     driver.wait_log("^finished a start_failed -1 NameTaken: Pod default/a exists and was made by Helm")
-    driver.say("discard a")
-    driver.wait_log("^gone a")
     assert len(api.objects("pods")) == 1
 
 

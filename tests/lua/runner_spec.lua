@@ -209,6 +209,14 @@ describe("the runner", function()
     assert.same({}, seen.alerts)
   end)
 
+  it("alerts that nothing can be started in a namespace", function()
+    local runner, seen = fake()
+    runner:on_trouble("other", "pods is forbidden")
+    assert.same({"namespace_refused", "pods is forbidden", "other"},
+      {seen.alerts[1].kind, seen.alerts[1].message, seen.alerts[1].namespace})
+    assert.is_function(runner:handlers().on_trouble)
+  end)
+
   it("reports a run also when telling of it breaks", function()
     local runner, seen, _, hooks = fake()
     function hooks.fire() error "broken" end

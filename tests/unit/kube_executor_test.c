@@ -170,10 +170,11 @@ struct watch {
     enum kube_kind kind;
     char selector[128];
     watch_cb cb;
+    void (*refused)(void *ctx, const char *why);
     void *ctx;
     bool open;
 };
-static struct watch watches[4];
+static struct watch watches[8];
 static size_t watch_count;
 
 int __wrap_watch_start(struct kube_client *client, struct log *log, const struct watch_options *options,
@@ -186,12 +187,22 @@ int __wrap_watch_start(struct kube_client *client, struct log *log, const struct
     (void)log;
     (void)err;
     *out = &watches[watch_count++];
-    **out = (struct watch){.kind = options->kind, .cb = cb, .ctx = ctx, .open = true};
+    **out = (struct watch){
+        .kind = options->kind, .cb = cb, .refused = options->refused, .ctx = ctx, .open = true};
     (void)snprintf((*out)->selector, sizeof(*out)->selector, "%s", options->label_selector);
     return 0;
 }
 void __wrap_watch_free(struct watch *watch) {
-    watch->open = false;
+    if (watch)
+        watch->open = false;
+}
+
+static const struct watch *watch_of(enum kube_kind kind) {
+    for (size_t i = 0; i < watch_count; i++)
+        if (watches[i].kind == kind && watches[i].open)
+            return &watches[i];
+    fail_msg("there is no such watch");
+    return NULL;
 }
 
 static void tell(enum kube_kind kind, enum watch_event event, const char *json) {
@@ -199,13 +210,14 @@ static void tell(enum kube_kind kind, enum watch_event event, const char *json) 
     struct err err = {0};
     if (json && kube_object_parse(json, strlen(json), &object, &err))
         fail_msg("%s: %s", err.message, json);
-    for (size_t i = 0; i < watch_count; i++)
-        if (watches[i].kind == kind) {
-            watches[i].cb(watches[i].ctx, event, json ? &object : NULL);
-            kube_object_free(&object);
-            return;
-        }
-    fail_msg("there is no such watch");
+    const struct watch *watch = watch_of(kind);
+    watch->cb(watch->ctx, event, json ? &object : NULL);
+    kube_object_free(&object);
+}
+
+static void refuse(enum kube_kind kind) {
+    const struct watch *watch = watch_of(kind);
+    watch->refused(watch->ctx, "forbidden");
 }
 
 /* Objects of instance "main". */
@@ -384,8 +396,12 @@ static void on_gone(void *ctx, void *owner) {
     (void)ctx;
     hear("gone %s", (const char *)owner);
 }
+static void on_trouble(void *ctx, const char *namespace_, const char *why) {
+    (void)ctx;
+    hear("trouble %s: %s", namespace_, why);
+}
 static const struct executor_events events = {on_adopted, on_ready,    on_accepted, on_delayed, on_started,
-                                              on_line,    on_finished, on_reported, on_gone};
+                                              on_line,    on_finished, on_reported, on_gone,    on_trouble};
 
 static void expect_at(const char *wanted, int line) {
     const char *got = heard.data ? heard.data : "";
@@ -584,10 +600,8 @@ static void a_name_that_is_somebody_elses(void **state) {
     answer("POST", PODS, 409, "AlreadyExists", NULL);
     answer("GET", PODS "/a", 200, "", "{\"kind\":\"Pod\",\"metadata\":{\"namespace\":\"n\",\"name\":\"a\"}}");
     expect("finished a start_failed -1 NameTaken");
-    (void)executor->ops->discard(executor, a, NULL);
     pass(0);
-    expect("gone a"); /* and nothing was deleted */
-    assert_int_equal(sent, 2);
+    assert_int_equal(sent, 2); /* nothing was deleted */
 }
 
 static void a_taken_name_that_is_free_again(void **state) {
@@ -1299,6 +1313,102 @@ static void a_jobs_pod_that_vanishes_while_opening_still_counts(void **state) {
     expect("adopted a started; finished a failed 9 Error; ready");
 }
 
+/* A namespace without a Role. */
+
+#define UNKNOWN "the Jobs in namespace n cannot be listed: forbidden"
+
+static void begin_refused(void) {
+    refuse(KUBE_JOB);
+    refuse(KUBE_POD);
+    expect("trouble n: " UNKNOWN "; ready"); /* told once, and nobody waits for it */
+}
+
+static void begin_put_off(void) {
+    begin_refused();
+    assert_int_equal(try_start(a, "n", false, NULL), 0);
+    pass(0);
+    expect("delayed a: " UNKNOWN);
+    assert_int_equal(sent, 0);
+}
+
+static void the_role_appears(const char *pod) {
+    tell(KUBE_JOB, WATCH_RELIST, NULL);
+    tell(KUBE_JOB, WATCH_SYNCED, NULL);
+    tell(KUBE_POD, WATCH_RELIST, NULL);
+    if (pod)
+        tell(KUBE_POD, WATCH_OBJECT, pod);
+    expect(pod ? "accepted a" : "");
+    tell(KUBE_POD, WATCH_SYNCED, NULL);
+}
+
+static void a_refused_namespace_starts_nothing_until_its_deadline(void **state) {
+    (void)state;
+    begin_put_off();
+    pass(299);
+    assert_int_equal(sent, 0);
+    buf_clear(&heard);
+    pass(2);
+    expect("finished a start_failed -1 NamespaceRefused");
+}
+
+static void a_refused_namespace_is_taken_up_when_it_may_be_listed(void **state) {
+    (void)state;
+    begin_put_off();
+    the_role_appears(NULL);
+    pass(10);
+    answer("POST", PODS, 201, "", POD("a", PENDING));
+    expect("accepted a");
+}
+
+static void what_an_earlier_daemon_made_in_a_refused_namespace_is_not_made_again(void **state) {
+    (void)state;
+    begin_put_off();
+    the_role_appears(POD("a", PENDING));
+    pass(20);
+    assert_int_equal(sent, 0);
+}
+
+static void what_is_found_in_a_refused_namespace_is_adopted_when_all_is_known(void **state) {
+    (void)state;
+    begin_refused();
+    tell(KUBE_JOB, WATCH_RELIST, NULL);
+    tell(KUBE_JOB, WATCH_OBJECT, JOB("a", JOB_FAILED));
+    tell(KUBE_JOB, WATCH_SYNCED, NULL);
+    tell(KUBE_POD, WATCH_RELIST, NULL);
+    tell(KUBE_POD, WATCH_OBJECT, POD_OF("a", "a-x", FAILED("7")));
+    expect("");
+    tell(KUBE_POD, WATCH_SYNCED, NULL);
+    expect("adopted a started failed 7");
+}
+
+static void a_role_that_goes_later_puts_off_what_comes_then(void **state) {
+    (void)state;
+    get_ready();
+    refuse(KUBE_POD);
+    expect("trouble n: the Pods in namespace n cannot be listed: forbidden");
+    assert_int_equal(try_start(a, "n", false, NULL), 0);
+    pass(0);
+    assert_int_equal(sent, 0);
+    buf_clear(&heard);
+    tell(KUBE_POD, WATCH_RELIST, NULL);
+    tell(KUBE_POD, WATCH_SYNCED, NULL);
+    pass(10);
+    assert_int_equal(sent, 1);
+}
+
+/* Its owner's memory may serve another run by then. */
+static void a_run_that_never_existed_is_forgotten(void **state) {
+    (void)state;
+    begin(false);
+    answer("POST", PODS, 422, "Invalid", "");
+    expect("finished a start_failed -1 Invalid");
+    pass(0);
+    assert_int_equal(try_start(a, "n", false, NULL), 0);
+    assert_int_equal(executor->ops->stop(executor, a, OUTCOME_DELETED, "Stopped", NULL), 0);
+    pass(0);
+    expect("finished a deleted -1 Stopped");
+}
+
 static void the_watch_selects_this_instance(void **state) {
     (void)state;
     assert_string_equal(watches[0].selector,
@@ -1366,6 +1476,12 @@ int main(void) {
         TEST(a_run_that_shows_up_later_is_adopted_too),
         TEST(what_vanishes_while_opening_is_not_adopted),
         TEST(a_jobs_pod_that_vanishes_while_opening_still_counts),
+        TEST(a_refused_namespace_starts_nothing_until_its_deadline),
+        TEST(a_refused_namespace_is_taken_up_when_it_may_be_listed),
+        TEST(what_an_earlier_daemon_made_in_a_refused_namespace_is_not_made_again),
+        TEST(what_is_found_in_a_refused_namespace_is_adopted_when_all_is_known),
+        TEST(a_role_that_goes_later_puts_off_what_comes_then),
+        TEST(a_run_that_never_existed_is_forgotten),
         TEST(the_watch_selects_this_instance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,8 @@
 static struct fixture fixture;
 static int64_t silence_ns; /* of the next watch; 0: as usual */
 
-/* What the callback saw, as text: "R" relist, "S" synced, "+name:phase" object, "-name" deleted. */
+/* What the callbacks saw, as text: "F" refused for good, "R" relist, "S" synced, "+name:phase" object,
+ * "-name" deleted. */
 static struct {
     struct buf text;
     struct watch *watch;
@@ -31,6 +32,12 @@ static void on_event(void *ctx, enum watch_event event, struct kube_object *obje
         loop_stop(fixture.loop);
 }
 
+static void on_refused(void *ctx, const char *why) {
+    (void)ctx;
+    assert_string_equal(why, "no Role");
+    assert_int_equal(buf_puts(&seen.text, "F "), 0);
+}
+
 static int set_up(void **state) {
     (void)state;
     memset(&seen, 0, sizeof seen);
@@ -49,8 +56,11 @@ static int tear_down(void **state) {
 
 static void start(void) {
     struct err err = {0};
-    const struct watch_options options = {
-        .kind = KUBE_POD, .namespace_ = "default", .label_selector = "app=x", .silence_ns = silence_ns};
+    const struct watch_options options = {.kind = KUBE_POD,
+                                          .namespace_ = "default",
+                                          .label_selector = "app=x",
+                                          .silence_ns = silence_ns,
+                                          .refused = on_refused};
     assert_int_equal(watch_start(fixture.client, fixture.log, &options, on_event, NULL, &seen.watch, &err),
                      0);
 }
@@ -236,6 +246,16 @@ static void refused_lists_are_tried_again(void **state) {
     assert_string_equal(seen.text.data, "R R R +a:Pending S ");
 }
 
+static void lists_refused_for_good_are_told_once(void **state) {
+    (void)state;
+    make("a");
+    fixture_fault(&fixture, "{\"action\":\"answer\",\"status\":403,\"reason\":\"Forbidden\",\"message\":"
+                            "\"no Role\",\"times\":3,\"path\":\"limit\"}");
+    start();
+    until("S ");
+    assert_string_equal(seen.text.data, "R R F R R +a:Pending S ");
+}
+
 static void a_list_cut_short_is_no_list(void **state) {
     (void)state;
     make("a");
@@ -282,6 +302,7 @@ int main(void) {
         CASE(a_busy_server_is_asked_again_for_the_watch),
         CASE(a_silent_watch_is_left),
         CASE(refused_lists_are_tried_again),
+        CASE(lists_refused_for_good_are_told_once),
         CASE(a_list_cut_short_is_no_list),
         CASE(an_answer_that_is_no_list_is_tried_again),
         CASE(freed_from_its_callback),

@@ -126,8 +126,15 @@ static inline void on_gone(void *ctx, void *owner) {
     note(ctx, owner, 'G');
 }
 
-static const struct executor_events events = {on_adopted, on_ready,    on_accepted, on_delayed, on_started,
-                                              on_line,    on_finished, on_reported, on_gone};
+static const struct executor_events events = {.adopted = on_adopted,
+                                              .ready = on_ready,
+                                              .accepted = on_accepted,
+                                              .delayed = on_delayed,
+                                              .started = on_started,
+                                              .line = on_line,
+                                              .finished = on_finished,
+                                              .reported = on_reported,
+                                              .gone = on_gone};
 
 static inline void lost_patience(void *ctx) {
     const struct fixture *f = ctx;

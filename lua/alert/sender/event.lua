@@ -33,6 +33,7 @@ local KINDS = {
   started = { "info", "started", "JobStarted" },
   succeeded = { "info", "succeeded", "JobSucceeded" },
   alive = { "info", "is alive", "SchedulerAlive" },
+  namespace_refused = { "error", "may not look into a namespace and starts nothing there", "NamespaceRefused" },
   clock_skew = { "error", "has a clock that differs from the API server's", "ClockSkew" },
 }
 local SEVERITIES = { fatal = true, error = true, warning = true, info = true }
