@@ -92,11 +92,11 @@ FAULTS = {
 }
 
 
-def plan(seed, seconds):
-    """More steps than can be played in so many seconds. Three of ten come with a kill of the leader, during or
-    right after them."""
+def plan(seed, seconds, names=None):
+    """More steps than can be played in so many seconds, of all faults or of those named. Three of ten come with a
+    kill of the leader, during or right after them."""
     rng = random.Random(seed)
-    names = sorted(FAULTS)
+    names = sorted(names or FAULTS)
     steps, spent = [], 0.0
     while spent < seconds:
         name = rng.choices(names, [FAULTS[name][2] for name in names])[0]
