@@ -15,7 +15,7 @@ local Control = {}
 Control.__index = Control
 
 -- options: {runner=, registry=, lead=, state=, history=, jobs={job, …}, bad={name, …}, instance=, where=: of
--- place.open, state_dir=}
+-- place.open, state_dir=, reload=: set by the daemon}
 function Control.new(options)
   local self = setmetatable(options, Control)
   self.backfill = Backfill.new {runner = self.runner, registry = self.registry, state = self.state,

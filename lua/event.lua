@@ -47,6 +47,25 @@ function event.of_scheduler(kind, subject, message, more)
   return e
 end
 
+local function names_of(changes, what)
+  local names = {}
+  for _, change in ipairs(changes) do
+    if change.what == what and #names < 10 then names[#names + 1] = change.name end
+  end
+  return #names > 0 and ("%s: %s"):format(what, table.concat(names, ", ")) or nil
+end
+
+-- The schedule, its templates or hooks were taken up anew. options: {at=, changes= (of reload.diff), settings= (keys
+-- that changed), hooks= (whether they changed)}
+function event.of_reload(options)
+  local parts = {}
+  for _, what in ipairs {"added", "removed", "changed"} do parts[#parts + 1] = names_of(options.changes, what) end
+  if #options.settings > 0 then parts[#parts + 1] = "settings: " .. table.concat(options.settings, ", ") end
+  if options.hooks then parts[#parts + 1] = "hooks" end
+  return {kind = "reload", id = "reload/" .. clock.format(options.at), slot = options.at,
+    slot_time = clock.format(options.at), message = #parts > 0 and table.concat(parts, "; ") or "nothing changed"}
+end
+
 -- A mistake in the schedule.
 function event.of_problem(problem)
   local text = require "problems".format(problem)

@@ -55,15 +55,18 @@ end
 --   on_effect   function(effect, event): does what a hook asked for: kind = "alert" {title, message, severity},
 --               "http.post" {url, headers, body} (see hooks.post) or "trigger" {job}
 --   on_error    function{hook, file, job, event = event id, message}: a hook failed
+--   found       of hooks.folder, when it was read already
 --   deadlines   {decision, event, load} in seconds
 --   env         names of variables that os.getenv may give, beside HOOK_…
 --   log, http   the modules, or others with the same functions
 function hooks.start(options)
-  local found = folder.read(options.dir)
+  local found = options.found or folder.read(options.dir)
   local self = setmetatable({
     dir = options.dir, log = options.log or require "log", on_effect = options.on_effect or function() end,
     on_error = options.on_error or function() end, file_names = found.files, problem_list = {},
-    deadlines = setmetatable(options.deadlines or {}, {__index = known.deadlines}),
+    deadlines = setmetatable({}, {__index = function(_, kind)
+      return (options.deadlines or {})[kind] or known.deadlines[kind]
+    end}),
     states = {}, -- hook -> file -> {failures in a row, off}
     calls = 0, failures = 0, dropped = 0,
   }, Hooks)

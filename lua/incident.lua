@@ -4,6 +4,7 @@
 --     now=, sleep=, spawn=} -> desk
 --   desk:send(event, done)   what an operator may have to know; done() once the state store has it, or it needs none
 --   desk:note(event)         a run started or succeeded
+--   desk:configure{sender=, jobs=, settings=}   the schedule was loaded anew; sender: nil when it stays
 --   desk:restore(state)      we lead: goes on with what an earlier daemon left; before it nothing is told but the log
 local clock = require "clock"
 local Ledger = require "incident.ledger"
@@ -323,14 +324,20 @@ function Desk:save()
   for _, done in ipairs(waiting) do done(true) end
 end
 
--- What cannot go on: trouble of the leader before us, and jobs that are no longer there.
-function Desk:close_orphans()
+-- What cannot go on: trouble of a job that is no longer there, and, when another led before us, of that leader.
+function Desk:close_orphans(of_leader)
   for key, record in pairs(self.ledger.records) do
     local gone = self.whole and not self.jobs[record.job] and record.job ~= rules.SELF
-    if gone or record.incident == "held" then
+    if gone or of_leader and record.incident == "held" then
       self.ledger:success(key, record.event, {after = 1, now = self.now()})
     end
   end
+end
+
+function Desk:configure(options)
+  self.sender, self.jobs, self.whole = options.sender or self.sender, by_name(options.jobs), true
+  self.settings = rules.settings(options.settings)
+  self:close_orphans(false)
 end
 
 local function loop(self, method)
@@ -346,7 +353,7 @@ end
 function Desk:restore(state)
   self.state = state
   self.ledger = Ledger.new(state:read "incidents")
-  self:close_orphans()
+  self:close_orphans(true)
   for _, e in ipairs(self.early) do self:take(e) end
   self.early = {}
   loop(self, "tick")

@@ -36,9 +36,8 @@ local function in_cluster(client, options)
     if not self.store then return nil, message end
   end
   function self.open(jobs)
-    self.executor = executor.kubernetes(client, {
-      instance = options.instance, namespaces = watched(options.watch_namespaces, namespace, jobs),
-    })
+    self.watched = watched(options.watch_namespaces, namespace, jobs)
+    self.executor = executor.kubernetes(client, {instance = options.instance, namespaces = self.watched})
     self.state = require "state.kubernetes".new {
       client = client, namespace = namespace, instance = options.instance, identity = identity(),
       executor = self.executor,
@@ -71,8 +70,9 @@ function place.choose(options)
 end
 
 -- options: those of choose, and {namespace=, watch_namespaces=, instance=, state_dir=, dir=, keeps_history=: in a
--- cluster too there is a state folder}. Returns {kind=, namespace=, client=, store=}, which has executor= and state=
--- too once its open(jobs) was called; or nil and what is wrong. Waits for nothing in the cluster.
+-- cluster too there is a state folder}. Returns {kind=, namespace=, client=, store=}, which has executor=, state= and
+-- watched= (namespaces; nil: all) too once its open(jobs) was called; or nil and what is wrong. Waits for nothing in
+-- the cluster.
 function place.open(options)
   local kind, client = place.choose(options)
   if not kind then return nil, client end

@@ -61,6 +61,7 @@ local settings_fields = with(rules.settings, {
   alerts = {"any"},
   calendars = {"any"},
   freezes = {"any"},
+  hooks = {"object", fields = {decision = {"short_duration"}, event = {"short_duration"}}},
 })
 
 local defaults = with(rules.defaults, {
@@ -74,7 +75,7 @@ local REMEDY = "write one as schedule.yml.sample shows, or name yours by --dir a
 local function files_of(options, problems)
   local dir, name = options.dir, options.name
   if not name:find "[*?]" then return {dir .. "/" .. name} end
-  local entries, message = sys.list(dir)
+  local entries, message = (options.list or sys.list)(dir)
   local files, pattern = {}, text.glob(name)
   for _, entry in ipairs(entries or {}) do
     if entry:match(pattern) and sys.kind(dir .. "/" .. entry) == "file" then files[#files + 1] = dir .. "/" .. entry end
@@ -86,8 +87,8 @@ local function files_of(options, problems)
 end
 
 -- What a file says and its text; nil for what cannot be had.
-local function read_file(path, problems)
-  local source, message = sys.read(path)
+local function read_file(path, read, problems)
+  local source, message = read(path)
   if not source then
     problems:error({file = path}, "the schedule cannot be read: %s; %s", message, REMEDY)
     return nil
@@ -186,16 +187,16 @@ local function check_watched(job, place, watched, problems)
   for _, namespace in ipairs(watched) do
     if namespace == job.namespace then return end
   end
-  problems:error(place, "job '%s' runs in namespace %s, which --watch-namespaces does not name", job.name,
-    job.namespace)
+  problems:error(place, "job '%s' runs in namespace %s, which is not watched: name it in --watch-namespaces, and " ..
+    "restart", job.name, job.namespace)
 end
 
 -- Each template is read and checked once, however many jobs name it: its manifest, or false. One that cannot be read
 -- is a mistake of each job that names it, one that is wrong is wrong once.
-local function read_template(path, from, result)
+local function read_template(path, from, result, read)
   local known = result.templates[path]
   if known ~= nil then return known end
-  local manifest, unread = template.read(path, from, result.problems)
+  local manifest, unread = template.read(path, from, result.problems, read)
   if not unread then result.templates[path] = manifest or false end
   return manifest or false
 end
@@ -219,7 +220,7 @@ local function load_job(file, name, raw, result, options)
   local manifest
   if job.template then
     local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
-    manifest = read_template(path, schema.place(file.path, raw, "template"), result)
+    manifest = read_template(path, schema.place(file.path, raw, "template"), result, options.read)
   end
   job.namespace = job.namespace or template.namespace(manifest) or options.namespace or "default"
   check_watched(job, raw.namespace and schema.place(file.path, raw, "namespace") or place, options.watched, problems)
@@ -300,26 +301,32 @@ end
 
 local function by_name(a, b) return a.name < b.name end
 
--- options: {dir=, name=, instance=, namespace=, watched={namespace, …} (else jobs may be anywhere)}. Returns {jobs=,
--- settings=, problems=, bad=names, files=paths}; jobs are sorted by name; files are those that could be read: without
--- one there is no schedule.
+local JOBS_AT_ONCE <const> = 200
+
+local function load_jobs(file, twice, result, options)
+  for i, name in ipairs(yaml.keys(file.value)) do
+    if name ~= "settings" and not twice[name] then load_job(file, name, file.value[name], result, options) end
+    if options.pause and i % JOBS_AT_ONCE == 0 then options.pause() end
+  end
+end
+
+-- options: {dir=, name=, instance=, namespace=, watched={namespace, …} (else jobs may be anywhere), read=, list=
+-- (instead of sys.read and sys.list), pause=function (called now and then)}. Returns {jobs=, settings=, problems=,
+-- bad=names, files=paths}; jobs are sorted by name; files are those that could be read: without one there is no
+-- schedule.
 function schedule.load(options)
   local result = {jobs = {}, bad = {}, problems = problems_list.new(), files = {}}
   local files = {}
   for _, path in ipairs(files_of(options, result.problems)) do
-    local value, source = read_file(path, result.problems)
+    local value, source = read_file(path, options.read or sys.read, result.problems)
     if source then result.files[#result.files + 1] = path end
     if value then files[#files + 1] = {path = path, value = value, source = source} end
   end
-  result.days = calendar_plan.new(options.dir, result.problems)
+  result.days = calendar_plan.new(options.dir, result.problems, options.read)
   result.settings = load_settings(files, result.problems, result.days, options.hooks or options.dir .. "/hooks")
   result.base, result.templates = base_of(result.settings, options), {}
   local twice = duplicates(files, result.problems)
-  for _, file in ipairs(files) do
-    for _, name in ipairs(yaml.keys(file.value)) do
-      if name ~= "settings" and not twice[name] then load_job(file, name, file.value[name], result, options) end
-    end
-  end
+  for _, file in ipairs(files) do load_jobs(file, twice, result, options) end
   for _, name in ipairs(text.keys(twice)) do result.bad[#result.bad + 1] = name end
   result.days:unused(result.jobs)
   result.base, result.templates, result.days = nil, nil, nil

@@ -82,6 +82,14 @@ function kinds.duration(context, value)
   refuse(context, value, expected:gsub(" expected$", ""))
 end
 
+-- Seconds, also parts of one: 200ms, 1.5s, 2s or a number.
+function kinds.short_duration(context, value)
+  local number, unit = tostring(value):match "^(%d+%.?%d*)(m?s)$"
+  local seconds = math.type(value) and value or tonumber(number) and tonumber(number) / (unit == "ms" and 1000 or 1)
+  if seconds and seconds > 0 and seconds <= 60 then return seconds + 0.0 end
+  context:error("a duration such as 200ms or 2s expected, at most 60s")
+end
+
 function kinds.choice(context, value, field)
   for _, known in ipairs(field.values) do
     if value == known then return value end

@@ -111,9 +111,10 @@ local function check_metadata(object, file, problems)
 end
 
 -- Reads and checks a template file. Returns the manifest as it stands in the file, or nil, and true when the file could
--- not be read; what is wrong is in problems, at its place in the file. `from` is where schedule.yml names it.
-function template.read(path, from, problems)
-  local source, message = sys.read(path)
+-- not be read; what is wrong is in problems, at its place in the file. `from` is where schedule.yml names it; `read` is
+-- used instead of sys.read, where it is given.
+function template.read(path, from, problems, read)
+  local source, message = (read or sys.read)(path)
   if not source then
     problems:error(from, "the template cannot be read: %s", message)
     return nil, true

@@ -8,13 +8,16 @@ local Events = require "kube.events"
 local history = require "history"
 local incident = require "incident"
 local hooks = require "hooks"
+local hooks_folder = require "hooks.folder"
 local leader = require "leader"
 local log = require "log"
 local place = require "place"
 local problems = require "problems"
 local registry = require "registry"
+local Reload = require "reload"
 local Runner = require "runner"
 local schedule = require "schedule"
+local sources = require "reload.sources"
 local sys = require "sys"
 local task = require "task"
 local web = require "web"
@@ -33,8 +36,13 @@ if not where then
   log.error("cannot start", {error = failure})
   return 1
 end
-local plan = schedule.load {dir = options.dir, name = options.name, instance = options.instance,
-  namespace = where.namespace, watched = options.watch_namespaces}
+local function load(by)
+  return schedule.load {dir = options.dir, name = options.name, instance = options.instance,
+    namespace = where.namespace, hooks = options.hooks, watched = where.watched or options.watch_namespaces,
+    read = by.read, list = by.list, pause = by.pause}
+end
+local files = sources.new()
+local plan = load(files)
 for _, problem in ipairs(plan.problems) do log[problem.severity](problems.format(problem)) end
 if #plan.files == 0 then
   log.error("not started: there is no schedule")
@@ -47,9 +55,12 @@ end
 where.open(plan.jobs)
 
 -- Who is told.
+local function sender_of(settings)
+  return alert.new {settings = settings.alerts, instance = options.instance,
+    environment = where.kind .. "/" .. where.namespace}
+end
 local sender
-sender, failure = alert.new {settings = plan.settings.alerts, instance = options.instance,
-  environment = where.kind .. "/" .. where.namespace}
+sender, failure = sender_of(plan.settings)
 if not sender then
   log.error("cannot start", {error = failure})
   return 1
@@ -60,19 +71,24 @@ for _, problem in ipairs(plan.problems) do
   if problem.severity == "error" then alerts:send(event.of_problem(problem)) end
 end
 local runner
-local hook_host = hooks.start {
-  dir = options.hooks or options.dir .. "/hooks",
-  on_effect = function(...) runner:on_effect(...) end,
-  on_error = function(...) runner:on_hook_error(...) end,
-}
+local hooks_dir = options.hooks or options.dir .. "/hooks"
+local function start_hooks(found, settings)
+  return hooks.start {
+    dir = hooks_dir, found = found, deadlines = settings.hooks,
+    on_effect = function(...) runner:on_effect(...) end,
+    on_error = function(...) runner:on_hook_error(...) end,
+  }
+end
+local found = hooks_folder.read(hooks_dir, files)
+local hook_host = start_hooks(found, plan.settings)
 
 -- What is due goes to the runner, what is over comes back to it.
 local past = history.new {store = where.store, rows = plan.settings.history_rows}
-if where.client then
-  Events.new {client = where.client, namespace = where.namespace, instance = options.instance}:listen(past, plan.jobs)
-end
 runner = Runner.new {instance = options.instance, jobs = plan.jobs, settings = plan.settings, hooks = hook_host,
   alerts = alerts, history = past}
+if where.client then
+  Events.new {client = where.client, namespace = where.namespace, instance = options.instance}:listen(past, runner.jobs)
+end
 local handlers = runner:handlers()
 handlers.executor, handlers.instance = where.executor, options.instance
 handlers.retention = plan.settings.retention
@@ -111,6 +127,13 @@ if options.listen then
   end
 end
 
+-- Changes of the files are taken up while all this goes on.
+local reload = Reload.new {load = load, hooks_dir = hooks_dir, start_hooks = start_hooks, plan = plan,
+  hooks = hook_host, runner = runner, registry = jobs, lead = lead, control = commands, shown = shown,
+  alerts = alerts, sender_of = sender_of}
+commands.reload = reload
+reload:begin {found = found, sources = files}
+
 local why = task.await(function(resume)
   for _, name in ipairs {"TERM", "INT"} do
     sys.on_signal(name, function() resume("SIG" .. name) end)
@@ -126,11 +149,12 @@ end)
 local asked = why:match "^SIG" ~= nil
 log[asked and "info" or "error"]("stopping", {reason = why})
 shown.stopping = true
+reload:stop()
 commands:stop()
 jobs:stop()
 alerts:stop(1, not lead.lost)
 lead:stop()
-hook_host:close(1)
+runner.hooks:close(1)
 if pages then pages:close() end
 log.info("stopped")
 return asked

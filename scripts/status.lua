@@ -35,6 +35,13 @@ add("decided", ("up to %s, %d slots open"):format(clock.format(answer.watermark)
 if answer.held then add("held", answer.held, "red") end
 add("jobs", #answer.bad == 0 and answer.jobs or ("%d, and %d with mistakes: %s"):format(answer.jobs, #answer.bad,
   table.concat(answer.bad, ", ")), #answer.bad > 0 and "red" or nil)
+add("configuration", "since " .. clock.format(answer.configuration.since))
+local refused = answer.configuration.refused
+if refused then
+  add("refused", ("a newer one at %s, for %s; this one stays at work"):format(clock.format(refused.at),
+    text.count(refused.count, "mistake")), "red")
+  for _, problem in ipairs(refused.problems) do add("", problem, "red") end
+end
 for _, state in ipairs(text.keys(answer.runs)) do add("runs " .. state, answer.runs[state]) end
 if answer.paused then add("paused", order_text(answer.paused), "yellow") end
 for _, job in ipairs(text.keys(answer.suspended)) do

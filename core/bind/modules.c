@@ -28,19 +28,17 @@ int luaopen_ks_process(lua_State *L);
 int luaopen_ks_server(lua_State *L);
 int luaopen_ks_socket(lua_State *L);
 int luaopen_ks_sys(lua_State *L);
+int luaopen_ks_watch(lua_State *L);
 int luaopen_ks_yaml(lua_State *L);
 
 static const luaL_Reg modules[] = {
-    {"clock", luaopen_ks_clock},       {"cron", luaopen_ks_cron},
-    {"crypto", luaopen_ks_crypto},     {"editline", luaopen_ks_editline},
-    {"executor", luaopen_ks_executor}, {"http", luaopen_ks_http},
-    {"json", luaopen_ks_json},         {"kube", luaopen_ks_kube},
-    {"log", luaopen_ks_log},           {"names", luaopen_ks_names},
-    {"registry", luaopen_ks_registry}, {"server", luaopen_ks_server},
-    {"socket", luaopen_ks_socket},     {"store", luaopen_ks_store},
-    {"process", luaopen_ks_process},   {"sys", luaopen_ks_sys},
-    {"task", luaopen_ks_task},         {"yaml", luaopen_ks_yaml},
-    {"cjson", luaopen_cjson},          {NULL, NULL},
+    {"clock", luaopen_ks_clock},       {"cron", luaopen_ks_cron},         {"crypto", luaopen_ks_crypto},
+    {"editline", luaopen_ks_editline}, {"executor", luaopen_ks_executor}, {"http", luaopen_ks_http},
+    {"json", luaopen_ks_json},         {"kube", luaopen_ks_kube},         {"log", luaopen_ks_log},
+    {"names", luaopen_ks_names},       {"registry", luaopen_ks_registry}, {"server", luaopen_ks_server},
+    {"socket", luaopen_ks_socket},     {"store", luaopen_ks_store},       {"process", luaopen_ks_process},
+    {"sys", luaopen_ks_sys},           {"task", luaopen_ks_task},         {"watch", luaopen_ks_watch},
+    {"yaml", luaopen_ks_yaml},         {"cjson", luaopen_cjson},          {NULL, NULL},
 };
 
 static int load_embedded(lua_State *L, const char *file) {

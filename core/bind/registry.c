@@ -144,10 +144,10 @@ static lua_State *main_state(lua_State *L) {
     return main;
 }
 
-/* limits = {NAME = how many runs at once}, of the table at 1. */
-static int set_limits(lua_State *L, struct registry *registry, struct err *err) {
+/* limits = {NAME = how many runs at once}, of the table at an index. */
+static int set_limits(lua_State *L, int index, struct registry *registry, struct err *err) {
     int rc = 0;
-    lua_getfield(L, 1, "limits");
+    lua_getfield(L, index, "limits");
     if (lua_istable(L, -1))
         for (lua_pushnil(L); !rc && lua_next(L, -2); lua_pop(L, 1))
             rc = registry_limit(registry, luaL_checkstring(L, -2), (size_t)luaL_checkinteger(L, -1), err);
@@ -172,7 +172,7 @@ static int l_new(lua_State *L) {
     lua_setiuservalue(L, -2, USER_SCHEDULES);
     config.ctx = value;
     struct err err = {0};
-    if (registry_new(&config, &value->registry, &err) || set_limits(L, value->registry, &err) ||
+    if (registry_new(&config, &value->registry, &err) || set_limits(L, 1, value->registry, &err) ||
         alarm_new(host_of(L)->loop, on_alarm, value, &value->alarm, &err))
         return luaL_error(L, "%s", err.message);
     lua_pushvalue(L, 1);
@@ -217,6 +217,16 @@ static int l_remove(lua_State *L) {
     lua_getiuservalue(L, 1, USER_SCHEDULES);
     lua_pushnil(L);
     lua_setfield(L, -2, name);
+    return answer_and_rearm(L, value, rc, &err);
+}
+
+/* r:limit{limits=, max_active=}: as in registry.new, from now on. */
+static int l_limit(lua_State *L) {
+    struct registry_value *value = check(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct err err = {0};
+    registry_max_active(value->registry, (size_t)field_integer(L, 2, "max_active", 0));
+    int rc = set_limits(L, 2, value->registry, &err);
     return answer_and_rearm(L, value, rc, &err);
 }
 
@@ -403,6 +413,7 @@ static const luaL_Reg methods[] = {{"open", l_open},
                                    {"begin", l_begin},
                                    {"add", l_add},
                                    {"remove", l_remove},
+                                   {"limit", l_limit},
                                    {"hold", l_hold},
                                    {"stop", l_stop},
                                    {"start", l_start},

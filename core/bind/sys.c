@@ -79,6 +79,16 @@ static int l_kind(lua_State *L) {
     return 1;
 }
 
+/* sys.real(path) -> the absolute path without links, or nil, message, code */
+static int l_real(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    char real[PATH_MAX];
+    if (!realpath(path, real))
+        return failed(L, path);
+    lua_pushstring(L, real);
+    return 1;
+}
+
 /* sys.mkdir(path): with its parents, for the owner alone. true, or nil, message */
 static int l_mkdir(lua_State *L) {
     char path[PATH_MAX];
@@ -195,11 +205,20 @@ static int l_on_signal(lua_State *L) {
     return 0;
 }
 
-static const luaL_Reg functions[] = {
-    {"read", l_read},     {"list", l_list},       {"kind", l_kind},         {"mkdir", l_mkdir},
-    {"isatty", l_isatty}, {"columns", l_columns}, {"hostname", l_hostname}, {"pid", l_pid},
-    {"user", l_user},     {"program", l_program}, {"random", l_random},     {"on_signal", l_on_signal},
-    {NULL, NULL}};
+static const luaL_Reg functions[] = {{"read", l_read},
+                                     {"list", l_list},
+                                     {"kind", l_kind},
+                                     {"real", l_real},
+                                     {"mkdir", l_mkdir},
+                                     {"isatty", l_isatty},
+                                     {"columns", l_columns},
+                                     {"hostname", l_hostname},
+                                     {"pid", l_pid},
+                                     {"user", l_user},
+                                     {"program", l_program},
+                                     {"random", l_random},
+                                     {"on_signal", l_on_signal},
+                                     {NULL, NULL}};
 
 int luaopen_ks_sys(lua_State *L);
 int luaopen_ks_sys(lua_State *L) {

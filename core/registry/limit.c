@@ -27,6 +27,11 @@ int registry_limit(struct registry *registry, const char *name, size_t max, stru
     return 0;
 }
 
+void registry_max_active(struct registry *registry, size_t max) {
+    registry->max_active = max;
+    registry->change++;
+}
+
 void limits_free(struct registry *registry) {
     for (struct limit *limit = registry->limits, *next; limit; limit = next) {
         next = limit->next;

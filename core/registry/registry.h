@@ -149,6 +149,7 @@ void registry_free(struct registry *registry); /* running work is left alone */
 
 /* A limit that jobs may share: at most max runs at once. Makes or changes it. */
 int registry_limit(struct registry *registry, const char *name, size_t max, struct err *err);
+void registry_max_active(struct registry *registry, size_t max); /* of all jobs; 0: any number */
 
 /* Opens the executor: earlier runs are adopted, then event ready. Jobs added before are known by then. */
 int registry_open(struct registry *registry, struct err *err);

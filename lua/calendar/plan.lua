@@ -1,5 +1,5 @@
 -- What a schedule says about days: settings.calendars and settings.freezes, and only_on and skip_on of its jobs.
---   plan.new(dir, problems) -> p
+--   plan.new(dir, problems, read) -> p         read: instead of sys.read, where it is given
 --   p:settings(raw, path, zone): the mapping `settings` as it was read; once
 --   p:attach(job, raw, path) -> whether all that the job says of days is good; then policy.lua judges its slots by it
 --   p:unused(jobs): warns of freezes that hold none of the jobs
@@ -15,9 +15,9 @@ Plan.__index = Plan
 
 local plan = {}
 
-function plan.new(dir, problems)
-  return setmetatable({reader = reader.new {dir = dir, problems = problems}, problems = problems, freezes = {},
-    defaults = {}}, Plan)
+function plan.new(dir, problems, read)
+  return setmetatable({reader = reader.new {dir = dir, problems = problems, read = read}, problems = problems,
+    freezes = {}, defaults = {}}, Plan)
 end
 
 local function given(object, key) return object[key] ~= nil and object[key] ~= json.null end

@@ -20,8 +20,8 @@ local reader = {}
 local FORMS <const> = "a calendar's name, 2026-12-25, 12-25, FROM..TO, sat, mon..fri, easter+39 or FILE.ics"
 
 function reader.new(options)
-  return setmetatable({dir = options.dir, problems = options.problems, raw = {}, nodes = {}, files = {}, open = {}},
-    Reader)
+  return setmetatable({dir = options.dir, problems = options.problems, raw = {}, nodes = {}, files = {}, open = {},
+    read_text = options.read or sys.read}, Reader)
 end
 
 -- Where a value stands that has no place of its own: where what contains it does.
@@ -34,7 +34,7 @@ end
 function Reader:file(name, place)
   local path = name:sub(1, 1) == "/" and name or self.dir .. "/" .. name
   if self.files[path] ~= nil then return self.files[path] end
-  local source, message = sys.read(path)
+  local source, message = self.read_text(path)
   local add, mistake
   if source then add, mistake = ics.parse(source) end
   if message then

@@ -69,7 +69,7 @@ function read.status(self)
     leader = self.state:describe(), since = self.lead.since, watermark = watermark, undecided = #open,
     held = self.lead.held, jobs = #self.jobs, bad = json.array(self.bad), runs = by_state(runs),
     waiting = waiting(runs), paused = in_force(self.runner.paused, now), suspended = json.object(suspended),
-    backfills = json.array(self.backfill:describe()),
+    backfills = json.array(self.backfill:describe()), configuration = self.reload:describe(),
   }
 end
 

@@ -8,7 +8,7 @@ local MAX_ALL <const> = 4 << 20
 local MAX_DEPTH <const> = 4
 
 local function add_file(result, path, name)
-  local text, message = sys.read(path)
+  local text, message = result.read(path)
   local wrong
   if not text then
     wrong = message
@@ -27,7 +27,7 @@ local function add_file(result, path, name)
 end
 
 local function add_folder(result, path, prefix, depth)
-  local names, message = sys.list(path)
+  local names, message = result.list(path)
   if not names then
     result.problems[#result.problems + 1] = {file = prefix, message = message}
     return
@@ -43,10 +43,15 @@ local function add_folder(result, path, prefix, depth)
 end
 
 -- -> {sources = {path in the folder = text}, files = {those directly in it, sorted}, problems = {{file, message}}};
--- all empty when there is no such folder.
-function folder.read(path)
-  local result = {sources = {}, files = {}, problems = {}, bytes = 0}
-  if sys.kind(path) then add_folder(result, path, "", 1) end
+-- all empty when there is no such folder. by: {read=, list=}, used instead of sys.read and sys.list.
+function folder.read(path, by)
+  by = by or sys
+  local result = {sources = {}, files = {}, problems = {}, bytes = 0, read = by.read, list = by.list}
+  if sys.kind(path) then
+    add_folder(result, path, "", 1)
+  else
+    result.list(path) -- whoever remembers what was read knows that there was nothing
+  end
   table.sort(result.files)
   return result
 end

@@ -10,6 +10,7 @@ known.hooks = {
   on_attempt_failed = {},
   on_recovered = {},
   on_skipped = {},
+  on_reload = {},
 }
 
 -- What an event holds, beside hook all from lua/event.lua. A field that does not apply is nil; one that is not

@@ -108,12 +108,10 @@ function Events:post(what)
   return true
 end
 
--- Posts what the history is told. jobs: of schedule.load; a run of a job that is gone counts as a Pod.
+-- Posts what the history is told. jobs: by name, as they are at work; a run of a job that is gone counts as a Pod.
 function Events:listen(history, jobs)
-  local by_name = {}
-  for _, job in ipairs(jobs) do by_name[job.name] = job end
   history:listen(function(record, run)
-    local job = by_name[run.job]
+    local job = jobs[run.job]
     local about = {job = run.job, namespace = run.namespace, name = run.name,
       is_job = job and template.of(job).kind == "Job"}
     self:post {kind = record.outcome, run = about, message = record.message or record.reason or ""}

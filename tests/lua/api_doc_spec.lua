@@ -41,7 +41,7 @@ local function run(code)
 end
 
 local modules = {"cron", "kube", "registry", "executor", "task", "clock", "yaml", "json", "http", "log", "store",
-  "process", "sys", "names", "crypto"}
+  "process", "sys", "names", "crypto", "watch"}
 
 -- Prints the methods of the types that these modules make; in a process of its own, where no test tool has types.
 local list_methods = ([[

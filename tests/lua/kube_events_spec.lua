@@ -88,7 +88,7 @@ describe("kube.events", function()
     local events, seen = fake()
     local told
     local history = {listen = function(_, f) told = f end}
-    events:listen(history, {{name = "backup", manifest = {kind = "Job", metadata = {}, spec = {template = {spec = {containers = {}}}}}}})
+    events:listen(history, {backup = {manifest = {kind = "Job", metadata = {}, spec = {template = {spec = {containers = {}}}}}}})
     told({outcome = "failed", reason = "Error", message = "exit code 3"}, run())
     told({outcome = "succeeded"}, run())
     assert.are.equal(1, #seen.created)
