@@ -474,7 +474,9 @@ void store_close(struct store *store) {
         (void)pthread_join(store->writer, NULL);
     }
     (void)sqlite3_close(store->db);
-    if (store->lock >= 0)
-        (void)close(store->lock); /* releases it */
+    if (store->lock >= 0) {
+        (void)flock(store->lock, LOCK_UN); /* a child between its fork and its exec has the descriptor too */
+        (void)close(store->lock);
+    }
     uv_close((uv_handle_t *)&store->done_signal, release);
 }

@@ -186,6 +186,7 @@ static inline void close_executor(struct fixture *f) {
 static inline void restart(struct fixture *f) {
     close_executor(f);
     store_close(f->store);
+    f->store = NULL;
     assert_int_equal(store_open(f->loop, f->db, "", &f->store, NULL), 0);
     open_executor(f);
 }
