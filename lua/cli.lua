@@ -154,6 +154,8 @@ cli.daemon = {
     {name = "hooks", value = "DIR", help = "folder of hooks (default: hooks, beside the schedule)"},
     {name = "listen", value = "[ADDR:]PORT", help = "probes, metrics and the API by HTTP (default: off; 127.0.0.1)"},
     {name = "token-file", value = "FILE", help = "the token that HTTP clients show; needed beyond this machine"},
+    {name = "metrics-jobs", value = "off|basic|full", choices = {"off", "basic", "full"},
+      help = "how much /metrics says of each job (default: basic)"},
     {name = "log-format", value = "text|json", choices = {"text", "json"}, help = "default: text"},
     {name = "lua-path", value = "DIR", help = "Lua files that replace the bundled ones, for any command"},
   }),

@@ -4,7 +4,7 @@
 --   history.new {store= or nil, rows=}    rows: kept of each job, default 100
 --   h:add(run)            a run of the registry, over or skipped; the same run again replaces its record
 --   h:list{job=, limit=}  newest first; job nil: of all    h:find(job, slot)    h:latest()  {job = its last record}
---   h:listen(f)           f(record) for each that is added
+--   h:listen(f)           f(record, run, rebuilt) for each that is added; rebuilt: an earlier daemon's, told by it
 -- A record: {job=, namespace=, run=, slot=, attempt=, trigger=, outcome=, exit_code=, reason=, message=, started=,
 -- finished=, lateness= (seconds), log_tail= (lines), missed=, missed_from=, by=, at=}. outcome: of a run, or
 -- "skipped", or "missed" for `missed` slots from missed_from to slot. at: when it was recorded.
@@ -41,14 +41,14 @@ function History.new(options)
 end
 
 -- Never waits: who is told of a run must not wait for the disk.
-function History:add(run)
+function History:add(run, rebuilt)
   local record = record_of(run)
   self.last[record.job] = record
   task.spawn(function()
     local done, message = self.records:add(record)
     if not done then log.warning("the history could not be written", {job = record.job, error = message}) end
   end)
-  for _, listener in ipairs(self.listeners) do listener(record, run) end
+  for _, listener in ipairs(self.listeners) do listener(record, run, rebuilt) end
 end
 
 function History:listen(listener) self.listeners[#self.listeners + 1] = listener end
@@ -62,7 +62,7 @@ function History:latest() return self.last end
 -- Finished runs whose objects a new leader found; those that are known stay as they are.
 function History:rebuild(runs)
   for _, run in ipairs(runs) do
-    if run.state == "finished" and not self.records:has(run.namespace, run.name) then self:add(run) end
+    if run.state == "finished" and not self.records:has(run.namespace, run.name) then self:add(run, true) end
   end
 end
 

@@ -19,12 +19,20 @@ Runner.__index = Runner
 -- ordered later stands in suspended = {JOB = {until=, reason=, by=}} and paused = nil or the same (lua/policy.lua).
 function Runner.new(options)
   local self = setmetatable({instance = options.instance, settings = options.settings or {}, hooks = options.hooks,
-    alerts = options.alerts, history = options.history, jobs = {}, suspended = {}, paused = nil}, Runner)
+    alerts = options.alerts, history = options.history,
+    listeners = {}, jobs = {}, suspended = {}, paused = nil}, Runner)
   for _, job in ipairs(options.jobs) do self.jobs[job.name] = job end
   return self
 end
 
 function Runner:attach(registry) self.registry = registry end
+
+-- f(what, run) is told when a run's object was "asked" for, and when it "started".
+function Runner:listen(f) self.listeners[#self.listeners + 1] = f end
+
+function Runner:say(what, run)
+  for _, listener in ipairs(self.listeners) do listener(what, run) end
+end
 
 local function fields(run, more)
   local out = more or {}
@@ -176,7 +184,8 @@ function Runner:start(job, run)
   if not answer then return end
   local manifest = self:manifest(job, run, {args = answer.args or data.args, env = answer.env})
   local started, message = self.registry:start(run.id, json.encode(manifest), manifest.kind == "Job")
-  if not started then log.warning("the slot is left to the next start", fields(run, {error = message})) end
+  if not started then return log.warning("the slot is left to the next start", fields(run, {error = message})) end
+  self:say("asked", run)
 end
 
 function Runner:decide(run)
@@ -223,6 +232,7 @@ function Runner:on_delayed(run, why)
 end
 
 function Runner:on_started(run)
+  self:say("started", run)
   log.info("run started", fields(run, {trigger = run.trigger ~= "schedule" and run.trigger or nil}))
   local e = event.of_run("started", run, self.jobs[run.job])
   self.hooks:fire("on_started", e)

@@ -1,10 +1,12 @@
 -- The daemon over HTTP: probes, metrics, the API (lua/HTTP.md). Each request goes through here: who may, which
 -- handler, and what to say when that fails.
---   web.start(options, daemon) -> web; or nil and what is wrong     options: {listen=, token_file=}
---   daemon: {state=, lead=, …, stopping=}: the parts of scripts/daemon.lua     web:close()
+--   web.start(options, daemon) -> web; or nil and what is wrong     options: {listen=, token_file=, metrics_jobs=}
+--   daemon: {state=, lead=, …, stopping=}: the parts of scripts/daemon.lua
+--   web:close()
 local address = require "web.address"
 local Guard = require "web.guard"
 local log = require "log"
+local Measured = require "metrics.daemon"
 local probes = require "web.probes"
 local reply = require "web.reply"
 local Routes = require "web.routes"
@@ -13,14 +15,31 @@ local server = require "server"
 local Web = {}
 Web.__index = Web
 
+local function failed(request, failure)
+  log.error("a request failed", {method = request.method, path = request.path, error = failure})
+end
+
+-- A stream that breaks off is cut, so that nobody takes it for whole.
+local function guarded(request, response)
+  local stream = response.stream
+  function response.stream(out)
+    local went_well, failure = xpcall(stream, debug.traceback, out)
+    if went_well then return end
+    failed(request, failure)
+    out:cut()
+  end
+  return response
+end
+
 -- The answer of a route's handler; an error in it is ours, and the client learns no more than that.
 function Web:run(route, request)
   local refusal = self.guard:refused(request, route.open)
   if refusal then return refusal end
   request.by = self.guard:who(request)
   local went_well, response = xpcall(route.handler, debug.traceback, request)
+  if went_well and response.stream then return guarded(request, response) end
   if went_well then return request.method == "GET" and reply.tagged(request, response) or response end
-  log.error("a request failed", {method = request.method, path = request.path, error = response})
+  failed(request, response)
   return reply.error(500, "an error in the scheduler; its log has more")
 end
 
@@ -33,7 +52,7 @@ end
 
 function Web:handle(request)
   local response, route = self:answer(request)
-  if self.on_answer then self.on_answer(route, response.status) end
+  self.measured.answered(route, response.status or 200)
   return response
 end
 
@@ -43,7 +62,10 @@ function Web.start(options, daemon)
   local self = setmetatable({routes = Routes.new()}, Web)
   self.guard, problem = Guard.new {loopback = where.loopback, address = where.address, token_file = options.token_file}
   if not self.guard then return nil, problem end
+  self.measured = Measured.new(daemon, options.metrics_jobs or "basic")
   self.routes:add(probes.routes(daemon))
+  self.routes:add {{"GET", "/metrics", function(request) return self.measured:respond(request) end,
+    summary = "Measurements, as Prometheus reads them"}}
   self.server, problem = server.listen {address = where.address, port = where.port,
     handler = function(request) return self:handle(request) end}
   if not self.server then return nil, problem end

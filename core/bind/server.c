@@ -8,6 +8,7 @@
  *   out:write(text) -> true | nil, message   never waits; nil when the client is gone, or was too slow
  *   out:drain()     waits until all that was written is sent -> true | nil when the client is gone
  *   out:unsent()    bytes
+ *   out:cut()       ends it so that the client sees that it is not whole
  * A server lives until it is closed. */
 #include "http/server.h"
 
@@ -227,6 +228,13 @@ static int l_unsent(lua_State *L) {
     return 1;
 }
 
+static int l_cut(lua_State *L) {
+    const struct exchange *exchange = luaL_checkudata(L, 1, exchange_type);
+    if (exchange->call)
+        http_stream_cut(exchange->call);
+    return 0;
+}
+
 /* Its task has ended. When that was by an error, the client has waited for this. */
 static int collect_exchange(lua_State *L) {
     struct exchange *exchange = luaL_checkudata(L, 1, exchange_type);
@@ -296,7 +304,7 @@ static int l_close(lua_State *L) {
 
 static const luaL_Reg server_methods[] = {{"port", l_port}, {"close", l_close}, {NULL, NULL}};
 static const luaL_Reg exchange_methods[] = {
-    {"write", l_write}, {"drain", l_drain}, {"unsent", l_unsent}, {NULL, NULL}};
+    {"write", l_write}, {"drain", l_drain}, {"unsent", l_unsent}, {"cut", l_cut}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"listen", l_listen}, {NULL, NULL}};
 
 int luaopen_ks_server(lua_State *L);

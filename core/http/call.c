@@ -248,8 +248,9 @@ int http_stream(struct http_call *call, unsigned status, const struct http_pair 
 int http_stream_write(struct http_call *call, const void *data, size_t len, struct err *err) {
     int rc = call->unsent.len + len > HTTP_MAX_UNSENT ? ERR_LIMIT : buf_append(&call->unsent, data, len);
     if (rc)
-        call->cut = true;
-    wake_call(call);
+        http_stream_cut(call);
+    else
+        wake_call(call);
     return rc ? err_set(err, rc, "the client is too slow: its stream is cut") : 0;
 }
 
@@ -259,5 +260,10 @@ size_t http_stream_unsent(const struct http_call *call) {
 
 void http_stream_end(struct http_call *call) {
     call->ended = true;
+    wake_call(call);
+}
+
+void http_stream_cut(struct http_call *call) {
+    call->cut = true;
     wake_call(call);
 }

@@ -72,5 +72,6 @@ int http_stream(struct http_call *call, unsigned status, const struct http_pair 
 int http_stream_write(struct http_call *call, const void *data, size_t len, struct err *err);
 size_t http_stream_unsent(const struct http_call *call);
 void http_stream_end(struct http_call *call);
+void http_stream_cut(struct http_call *call); /* ends it so that the client sees that it is not whole */
 
 #endif

@@ -14,12 +14,13 @@ JOBS = {"pi": {"cron": "0 0 1 1 *", "template": "pod.json", "description": "coun
 class Web:
     FILES = {"schedule.yml": json.dumps(JOBS), "pod.json": json.dumps(POD)}
 
-    def __init__(self, jobs=None, api=None, ready=True, files=None, arguments=()):
+    def __init__(self, jobs=None, api=None, ready=True, files=None, arguments=(), folder=None):
         files = {**self.FILES, **(files or {})}
         if jobs:
             files["schedule.yml"] = json.dumps(jobs)
         where = "kubernetes" if api else "local"
-        self.daemon = Daemon(["run", "--executor", where, "--listen", "0", *arguments], files, api=api)
+        self.daemon = Daemon(["run", "--executor", where, "--listen", "0", *arguments], files, api=api,
+                             folder=folder)
         self.port = int(self.daemon.wait_log(r"listening .*port=(\d+)", 30).group(1))
         if ready:
             self.daemon.wait_log(r" ready ", 30)

@@ -7,6 +7,8 @@ import time
 from harness import Daemon, FakeApi, main, temporary_folder, test, wait_for
 from http_client import Web
 
+TOKEN = "a-token-of-some-length"
+
 
 @test("probes answer, with their checks on demand", seconds=60)
 def _():
@@ -51,6 +53,16 @@ def _():
     web = Web()
     status, answer = web.get("/livez", {"Host": "evil.example"})
     assert status == 403 and "evil.example" in answer["message"], answer
+
+
+@test("with a token file nothing but probes is open", seconds=60)
+def _():
+    web = Web(files={"token": TOKEN + "\n"}, arguments=["--token-file", "token"])
+    assert web.get("/livez") == (200, "ok")
+    response = web.response("GET", "/metrics")
+    assert response.status == 401 and response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert web.get("/metrics", {"Authorization": "Bearer another"})[0] == 401
+    assert web.get("/metrics", {"Authorization": f"Bearer {TOKEN}"})[0] == 200
 
 
 @test("it does not listen to others without a token, nor with a bad one", seconds=60)
