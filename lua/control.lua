@@ -9,13 +9,14 @@ local control_local = require "control.local"
 local log = require "log"
 local read = require "control.read"
 local requests = require "control.request"
+local silence = require "incident.silence"
 local text = require "text"
 
 local Control = {}
 Control.__index = Control
 
--- options: {runner=, registry=, lead=, state=, history=, jobs={job, …}, bad={name, …}, instance=, where=: of
--- place.open, state_dir=, reload=: set by the daemon}
+-- options: {runner=, registry=, lead=, state=, history=, alerts=: of incident.new, jobs={job, …}, bad={name, …},
+-- instance=, where=: of place.open, state_dir=, reload=: set by the daemon}
 function Control.new(options)
   local self = setmetatable(options, Control)
   self.backfill = Backfill.new {runner = self.runner, registry = self.registry, state = self.state,
@@ -150,6 +151,34 @@ function commands.resume(self, request)
     return job and {job = job.name, again = true}, problem
   end
   local done, message = self:write_suspended(changed(self.runner.suspended, request.job, nil, clock.now()))
+  return done and {job = request.job, again = false}, message
+end
+
+-- What a silence is about: a job or "all".
+function Control:silent_name(request)
+  if request.job == "all" then return silence.ALL end
+  local job, problem = self:wanted(request.job)
+  return job and job.name, problem
+end
+
+function commands.silence(self, request)
+  local name, problem = self:silent_name(request)
+  if not name then return nil, problem end
+  local order
+  order, problem = silence.order(request, clock.now())
+  if not order then return nil, problem end
+  local done, message = self.alerts:silence(name, order)
+  return done and {job = request.job, ["until"] = order["until"]}, message
+end
+
+-- A silence outlives its job's entry in the schedule, so it can be ended without it.
+function commands.unsilence(self, request)
+  local name = request.job == "all" and silence.ALL or request.job
+  if not self.alerts.silences[name] then
+    local known, problem = self:silent_name(request)
+    return known and {job = request.job, again = true}, problem
+  end
+  local done, message = self.alerts:silence(name, nil)
   return done and {job = request.job, again = false}, message
 end
 

@@ -5,11 +5,15 @@
 --   desk:send(event, done)   what an operator may have to know; done() once the state store has it, or it needs none
 --   desk:note(event)         a run started or succeeded
 --   desk:configure{sender=, jobs=, settings=}   the schedule was loaded anew; sender: nil when it stays
+--   desk:note(event)         a run started or succeeded, or was skipped because somebody ordered so
+--   desk:silence(name, order), desk.silences   see incident/silence.lua
 --   desk:restore(state)      we lead: goes on with what an earlier daemon left; before it nothing is told but the log
 local clock = require "clock"
 local Ledger = require "incident.ledger"
 local log = require "log"
+local Overdue = require "incident.overdue"
 local rules = require "incident.rules"
+local silence = require "incident.silence"
 local task = require "task"
 local text = require "text"
 
@@ -97,6 +101,7 @@ end
 
 function Desk:close(e, names)
   local job = self.jobs[e.job] or {}
+  if e.job ~= rules.SELF then self.overdue:excuse(e.job, e.finished or self.now(), e.slot_time or self.now()) end
   for _, name in ipairs(names) do
     local after = name == "failing" and (job.recover_after or self.settings.recover_after) or 1
     self.ledger:success(Ledger.key(e, name), e, {after = after, now = self.now()})
@@ -127,8 +132,10 @@ function Desk:send(e, done)
 end
 
 function Desk:note(e)
-  self:check_in(e)
-  if e.kind == "succeeded" and self.state then self:take(e) end
+  if e.kind ~= "skipped" then self:check_in(e) end
+  if not self.state then return end
+  if e.kind == "skipped" then return self.overdue:excuse(e.job, self.now(), e.slot_time) end
+  if e.kind == "succeeded" then self:take(e) end
 end
 
 -- A summary speaks for its members until they recover; the scheduler's own trouble for what it did to the slots
@@ -153,13 +160,15 @@ end
 
 -- Who is owed a word
 
-function Desk:silenced(record)
-  local now = self.now()
-  for _, name in ipairs {record.job or "", "*"} do
-    local order = self.silences[name]
-    if order and order["until"] > now then return true end
-  end
-  return false
+function Desk:silenced(record) return silence.holds(self.silences, record.job, self.now()) end
+
+-- name: a job's, or silence.ALL. order: of silence.order; nil: no longer. true; or nil and why nothing changed.
+function Desk:silence(name, order)
+  local silences = silence.with(self.silences, name, order, self.now())
+  local done, message = self.state:write("silences", silences)
+  if not done then return nil, "nothing changed, the state could not be written: " .. message end
+  self.silences = silences
+  return true
 end
 
 local function owes_end(record, route) return record.told[route] and not record.want end
@@ -274,6 +283,13 @@ function Desk:speaks_for(parent)
   return false
 end
 
+function Desk:look_for_overdue(now)
+  for _, e in ipairs(self.overdue:look(now)) do
+    local record = self.ledger.records[Ledger.key(e, e.kind)]
+    if not (record and record.want) then self:send(e) end
+  end
+end
+
 -- A sign of life, while slots are decided.
 function Desk:live(now)
   local held = self.ledger.records[rules.HELD]
@@ -290,6 +306,7 @@ end
 function Desk:tick()
   if not self.state then return end
   local now, any = self.now(), false
+  self:look_for_overdue(now)
   for _, key in ipairs(text.keys(self.ledger.records)) do
     local record = self.ledger.records[key]
     any = any or next(self:owed(key, record)) ~= nil
@@ -309,7 +326,11 @@ end
 
 -- Makes durable what changed, then lets go of the runs that waited for it. A store that fails holds no alert.
 function Desk:save()
-  if not self.state or not self.ledger.dirty then return end
+  if not self.state then return end
+  if self.overdue.dirty then
+    self.overdue.dirty = not self.state:write("successes", self.overdue:copy())
+  end
+  if not self.ledger.dirty then return end
   local waiting = self.waiting
   self.ledger.dirty, self.waiting = false, {}
   local copy = {}
@@ -337,6 +358,8 @@ end
 function Desk:configure(options)
   self.sender, self.jobs, self.whole = options.sender or self.sender, by_name(options.jobs), true
   self.settings = rules.settings(options.settings)
+  if not self.state then return end
+  self.overdue = Overdue.new(self.jobs, self.overdue.marks, self.now())
   self:close_orphans(false)
 end
 
@@ -353,6 +376,8 @@ end
 function Desk:restore(state)
   self.state = state
   self.ledger = Ledger.new(state:read "incidents")
+  self.silences = state:read "silences"
+  self.overdue = Overdue.new(self.jobs, state:read "successes", self.now())
   self:close_orphans(true)
   for _, e in ipairs(self.early) do self:take(e) end
   self.early = {}

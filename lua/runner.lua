@@ -61,6 +61,7 @@ function Runner:skip(run, reason, quiet)
   if not done then return log.warning("the slot was not skipped", fields(run, {error = message})) end
   run.reason, run.missed = reason, 0
   log[quiet and "info" or "warning"]("slot skipped", fields(run, {reason = reason}))
+  if quiet then self.alerts:note(event.for_alert(event.of_run("skipped", run, self.jobs[run.job]))) end
   self:tell("on_skipped", "skipped", run, not quiet)
 end
 

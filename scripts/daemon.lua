@@ -113,7 +113,8 @@ local lead = leader.new {state = where.state, client = where.client, registry = 
     past:rebuild(jobs:runs())
   end}
 commands = control.new {runner = runner, registry = jobs, lead = lead, state = where.state, history = past,
-  jobs = plan.jobs, bad = plan.bad, instance = options.instance, where = where, state_dir = options.state_dir}
+  alerts = alerts, jobs = plan.jobs, bad = plan.bad, instance = options.instance, where = where,
+  state_dir = options.state_dir}
 
 -- What is seen and asked over HTTP, also while another leads.
 local shown = {options = options, where = where, plan = plan, runner = runner, registry = jobs, lead = lead,

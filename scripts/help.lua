@@ -17,6 +17,7 @@ of a running scheduler:
   logs JOB|RUN [-f]    the output of a run
   trigger JOB          runs a job now
   suspend [JOB]        no slots until resumed, or until a time; resume [JOB]
+  silence JOB|all      no alerts until a time; unsilence JOB|all
   backfill JOB FROM TO runs past slots
 
   FILE.lua [ARGS…]     a program of your own on the same modules

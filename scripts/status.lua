@@ -47,6 +47,9 @@ if answer.paused then add("paused", order_text(answer.paused), "yellow") end
 for _, job in ipairs(text.keys(answer.suspended)) do
   add("suspended", job .. " " .. order_text(answer.suspended[job]), "yellow")
 end
+for _, job in ipairs(text.keys(answer.silences or {})) do
+  add("silent", (job == "*" and "all" or job) .. " " .. order_text(answer.silences[job]), "yellow")
+end
 for _, run in ipairs(answer.waiting) do
   add("waiting", ("%s %s: %s"):format(run.job, clock.format(run.slot), run.reason or "its turn"))
 end

@@ -32,6 +32,7 @@ settings.general = general
 -- The keys of a job that are about alerts.
 settings.job_fields = {
   alert_after = {"count", min = 1}, recover_after = {"count", min = 1}, alerts = {"any"},
+  success_within = {"duration"}, overdue = {"boolean"},
 }
 
 local function fields_of(name)

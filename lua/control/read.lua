@@ -64,11 +64,14 @@ function read.status(self)
   local watermark, open = self.registry:peek()
   local suspended = {}
   for name, order in pairs(self.runner.suspended) do suspended[name] = in_force(order, now) end
+  local silences = {}
+  for name, order in pairs(self.alerts.silences) do silences[name] = in_force(order, now) end
   return {
     instance = self.instance, executor = self.where.kind, namespace = self.where.namespace,
     leader = self.state:describe(), since = self.lead.since, watermark = watermark, undecided = #open,
     held = self.lead.held, jobs = #self.jobs, bad = json.array(self.bad), runs = by_state(runs),
     waiting = waiting(runs), paused = in_force(self.runner.paused, now), suspended = json.object(suspended),
+    silences = json.object(silences),
     backfills = json.array(self.backfill:describe()), configuration = self.reload:describe(),
   }
 end

@@ -1,0 +1,32 @@
+-- kube-scheduler silence JOB|all --until TIME --reason TEXT: no alerts until then.
+local ask = require "ask"
+local clock = require "clock"
+local terminal = require "terminal"
+
+local options, code = ask.parse({
+  name = "silence", usage = "JOB|all --until TIME --reason TEXT", least = 1, most = 1, missing = "which job, or all?",
+  summary = "Sends no alerts of a job, or none at all, until its end. What is still wrong then is sent then.",
+  options = {
+    {name = "until", value = "TIME", help = "when it ends, 30 days from now at most: RFC 3339, a date, +2h"},
+    {name = "reason", value = "TEXT", help = "why; shown by status"},
+  },
+}, arg)
+if not options then return code end
+for _, name in ipairs {"until", "reason"} do
+  if not options[name] then return ask.complain(options, 2, "a silence needs --%s", name) end
+end
+
+local till
+till, code = ask.time(options, options["until"], "--until")
+if not till then return code end
+local answer
+answer, code = ask.daemon(options, {command = "silence", job = options.words[1], ["until"] = till,
+  reason = options.reason})
+if not answer then return code end
+if options.format == "json" then
+  terminal.json(answer)
+else
+  print(("%s silent until %s"):format(answer.job == "all" and "all alerts are" or "alerts of " .. answer.job .. " are",
+    clock.format(answer["until"])))
+end
+return true
