@@ -222,7 +222,7 @@ static int append_options(const struct watch *watch, struct buf *path) {
 
 static int send_request(struct watch *watch, const char *path, struct err *err) {
     bool listing = watch->listing = !watch->version;
-    struct kube_request request = {.lane = listing ? KUBE_OTHER : KUBE_WATCH,
+    struct kube_request request = {.lane = KUBE_WATCH, /* a list too: not behind a burst of creates */
                                    .method = "GET",
                                    .path = path,
                                    .timeout_ns = listing ? LIST_NS : 0,

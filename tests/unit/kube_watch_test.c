@@ -289,6 +289,25 @@ static void freed_from_its_callback(void **state) {
     assert_string_equal(seen.text.data, "R +a:Pending S ");
 }
 
+static void nothing(void *ctx, const struct kube_reply *reply) {
+    (void)ctx;
+    (void)reply;
+}
+
+static void lists_do_not_wait_behind_creates(void **state) {
+    (void)state;
+    fixture_fault(&fixture, "{\"action\":\"hold\",\"times\":0,\"path\":\"held\"}");
+    for (int i = 0; i < 120; i++) {
+        struct kube_request request = {
+            .lane = KUBE_CREATE, .method = "GET", .path = "/version?held", .done = nothing};
+        assert_int_equal(kube_send(fixture.client, &request, NULL, NULL), 0);
+    }
+    fixture_pass(&fixture, 200);
+    start();
+    until("S ");
+    assert_string_equal(seen.text.data, "R S ");
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -305,6 +324,7 @@ int main(void) {
         CASE(lists_refused_for_good_are_told_once),
         CASE(a_list_cut_short_is_no_list),
         CASE(an_answer_that_is_no_list_is_tried_again),
+        CASE(lists_do_not_wait_behind_creates),
         CASE(freed_from_its_callback),
     };
     return cmocka_run_group_tests_name("kube_watch", tests, NULL, NULL);
