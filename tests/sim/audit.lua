@@ -148,11 +148,15 @@ function Audit:changed(change)
   local seen = self.pods[object.metadata.name]
   local phase = object.status.phase
   if object.metadata.deletionTimestamp then seen.stopped = true end -- what it earns then is its scheduler's to say
-  if phase == "Succeeded" or phase == "Failed" then seen.ended = seen.ended or phase end
+  if (phase == "Succeeded" or phase == "Failed") and not seen.ended then
+    seen.ended, seen.ended_at = phase, self.world.now
+  end
+  seen.reported = change.what == "DELETED" or object.metadata.annotations["kube-scheduler/reported"]
   if change.what == "DELETED" then self:deleted(object) end
 end
 
--- What is owed at the end, as texts: every slot of the time of faults is decided, every failure was tried again.
+-- What is owed at the end, as texts: of the time of faults every slot is decided, every failure was tried again and
+-- every end was told, for good.
 function Audit:debts()
   local debts, until_slot = {}, self.world.chaos_ends // NS
   for _, job in ipairs(jobs) do
@@ -167,6 +171,9 @@ function Audit:debts()
   end
   for name, pod in pairs(self.pods) do
     local next_attempt = ("%s-r%d"):format((name:gsub("%-r%d+$", "")), pod.attempt + 1)
+    if pod.ended and not pod.reported and pod.ended_at < self.world.chaos_ends then
+      debts[#debts + 1] = name .. " was not marked as told"
+    end
     local earns = pod.ended == "Failed" and not pod.stopped and self.told_of[name] ~= "replaced"
     if earns and pod.attempt < retries[pod.job] and pod.slot <= until_slot
       and not self.pods[next_attempt] and not self.told_of[next_attempt] then

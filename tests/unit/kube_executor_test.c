@@ -604,6 +604,35 @@ static void a_name_that_is_somebody_elses(void **state) {
     assert_int_equal(sent, 2); /* nothing was deleted */
 }
 
+/* What was never accepted is forgotten by both sides: its owner's address may be another run's then. */
+static void an_address_that_is_used_again(void **state) {
+    (void)state;
+    char others[20][4];
+    struct run_spec spec = {.namespace_ = "n",
+                            .name = "b",
+                            .job = "job",
+                            .manifest = "{}",
+                            .manifest_len = 2,
+                            .slot = NOW,
+                            .attempt = 1,
+                            .start_deadline = NOW + 300};
+    begin(false);
+    answer("POST", PODS, 422, "Invalid", NULL);
+    expect("finished a start_failed -1 Invalid");
+    assert_int_equal(executor->ops->start(executor, &spec, a, NULL), 0);
+    pass(0); /* the first one's record goes, and does not take the second one's place with it */
+    answer("POST", PODS, 201, "", POD("b", PENDING));
+    expect("accepted a");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) { /* tables grow */
+        (void)snprintf(others[i], sizeof others[i], "c%zu", i);
+        spec.name = others[i];
+        assert_int_equal(executor->ops->start(executor, &spec, others[i], NULL), 0);
+    }
+    assert_int_equal(executor->ops->stop(executor, a, OUTCOME_DELETED, "Replaced", NULL), 0);
+    pass(0);
+    name_is_kept(PODS "/b");
+}
+
 static void a_taken_name_that_is_free_again(void **state) {
     (void)state;
     begin(false);
@@ -1425,6 +1454,7 @@ int main(void) {
         TEST(a_create_that_was_cut_is_recognised_on_its_retry),
         TEST(an_event_of_somebody_elses_object),
         TEST(a_name_that_is_somebody_elses),
+        TEST(an_address_that_is_used_again),
         TEST(a_taken_name_that_is_free_again),
         TEST(retry_after_is_honoured_and_delays_are_told_once_a_second),
         TEST(the_last_try_is_at_the_start_deadline),
