@@ -16,6 +16,9 @@ function chance.weather()
   }
 end
 
+-- Seconds of faults: short as a rule, in some long enough for the retention time to end.
+function chance.length() return random() < 0.75 and random(40, 120) or random(160, 240) end
+
 -- Seconds that a daemon is dead for.
 function chance.pause() return among {0.1, 1, 5, 20, 40} * (0.5 + random()) end
 

@@ -1,8 +1,8 @@
 -- The world of one schedule of faults: time, the API server, the kubelet, the way between them and the daemons, and
 -- what goes wrong on it. All chance comes from one seed.
-local Audit = require "audit"
-local Server = require "server"
-local chance = require "chance"
+local Audit = require "sim.audit"
+local Server = require "sim.server"
+local chance = require "sim.chance"
 local clock = require "clock"
 local json = require "json"
 
@@ -37,7 +37,7 @@ function World.new(options)
   math.randomseed(options.seed)
   local self = setmetatable({seed = options.seed, mutant = options.mutant, trace = options.trace, now = START * NS,
     heap = {}, orders = 0, daemons = {}, lives = 0, weather = chance.weather()}, World)
-  self.chaos_ends = self.now + math.random(60, 240) * NS
+  self.chaos_ends = self.now + chance.length() * NS
   self.ends = self.chaos_ends + LONGEST * NS
   self.audit = Audit.new(self)
   self.server = Server.new {
