@@ -54,7 +54,7 @@ static void push_tail(lua_State *L, const struct tail *tail) {
 }
 
 static void set_result(lua_State *L, const struct run *run) {
-    const struct result *result = &run->result;
+    const struct run_result *result = &run->result;
     set_string(L, "outcome", outcome_name(result->outcome));
     set_string(L, "reason", result->reason);
     set_string(L, "message", result->message);

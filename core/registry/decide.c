@@ -29,7 +29,7 @@ void run_ask(struct registry *registry, struct run *run) {
 static void set_skipped(struct registry *registry, struct run *run, const char *reason) {
     if (run->state == RUN_WAITING)
         waiting_remove(registry, run);
-    (void)snprintf(run->reason, sizeof run->reason, "%s", reason);
+    run_set_reason(run, reason);
     run_set_state(run, RUN_SKIPPED);
     run_note_end(run);
 }

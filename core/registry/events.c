@@ -47,7 +47,7 @@ static void *on_adopted(void *ctx, const struct adopted_run *adopted) {
     if (adopted->finished && !adopted->reported)
         run_finish(registry, run, &adopted->result);
     else if (adopted->finished) {
-        run->result = adopted->result;
+        run_set_result(run, &adopted->result);
         run_set_state(run, RUN_FINISHED);
         if (registry->begun)
             run_note_end(run); /* else by finish_untold */

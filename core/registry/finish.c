@@ -20,9 +20,11 @@ static int64_t delay_after(const struct retry_rule *rule, int attempt) {
 }
 
 static void say_no_retry(struct run *run, const char *why) {
-    size_t len = strlen(run->result.message);
-    (void)snprintf(run->result.message + len, sizeof run->result.message - len, "%s(no retry: %s)",
-                   len ? " " : "", why);
+    char *before = run->result.message, *text = NULL;
+    if (asprintf(&text, "%s%s(no retry: %s)", before ? before : "", before ? " " : "", why) < 0)
+        return;
+    free(before);
+    run->result.message = text;
 }
 
 static struct run *next_attempt(struct registry *registry, struct run *run) {
@@ -67,7 +69,7 @@ static void conclude(struct registry *registry, struct run *run) {
 
 void run_finish(struct registry *registry, struct run *run, const struct result *result) {
     heap_remove(&registry->timers, &run->timer);
-    run->result = *result;
+    run_set_result(run, result);
     if (registry->begun) {
         conclude(registry, run);
         return;

@@ -109,6 +109,8 @@ void run_set_state(struct run *run, enum run_state state);     /* keeps the coun
 void run_count(const struct run *run, int by); /* before and after what it counts for changes: -1, 1 */
 void run_undecided(struct registry *registry, struct run *run);
 void run_decided(struct registry *registry, struct run *run);
+void run_set_reason(struct run *run, const char *reason);
+void run_set_result(struct run *run, const struct result *result);
 int run_set_data(struct run *run, const char *data); /* NULL: keeps what there is */
 void run_note_end(struct run *run);                  /* for upstreams and last_success */
 void run_free(struct registry *registry, struct run *run);

@@ -80,7 +80,7 @@ struct open_entry registry_open_entry(const struct run *run) {
     else if (run->state == RUN_SKIPPED)
         entry.state = OPEN_SKIPPED;
     if (entry.state == OPEN_WAITING || entry.state == OPEN_SKIPPED)
-        entry.reason = run->reason;
+        entry.reason = run->reason ? run->reason : "";
     if (entry.state == OPEN_WAITING && (run->due != run->planned || run->attempt > 0))
         entry.not_before = run->due;
     return entry;

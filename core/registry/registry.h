@@ -24,7 +24,8 @@ enum {
     REGISTRY_MISSED_MAX = 1000,   /* missed slots are counted up to here */
     REGISTRY_OPEN_MAX = 500,      /* entries of the open list */
     REGISTRY_OPEN_BYTES = 65536,  /* about so many bytes of it, as JSON */
-    REGISTRY_OPEN_AGE = 2         /* seconds that an undecided slot may hold the watermark back */
+    REGISTRY_OPEN_AGE = 2,        /* seconds that an undecided slot may hold the watermark back */
+    REGISTRY_REASON_MAX = 127     /* bytes of why a run is skipped or waits */
 };
 
 enum catch_up { CATCH_UP_NONE, CATCH_UP_LATEST, CATCH_UP_ALL };
@@ -76,6 +77,15 @@ enum run_state {
     RUN_SKIPPED   /* will never exist; waits for registry_report */
 };
 
+/* struct result as it is kept, for there may be many runs. */
+struct run_result {
+    enum outcome outcome;
+    int exit_code;
+    int64_t started, finished;
+    bool removed;
+    char *reason, *message; /* NULL: none, or no memory for it */
+};
+
 struct run { /* read-only outside this folder */
     uint64_t id;
     struct job *job;
@@ -108,9 +118,9 @@ struct run { /* read-only outside this folder */
     size_t open_bytes;
     size_t missed;       /* RUN_SKIPPED for being missed: how many slots this stands for, up to … */
     int64_t missed_from; /* … this one, the first; `slot` is the last */
-    char reason[128];    /* why skipped; why it waits or waited, "" when it never did */
+    char *reason;        /* why skipped; why it waits or waited, NULL when it never did */
     char *data;          /* the owner's own, kept while it waits and for retries; NULL: none */
-    struct result result;
+    struct run_result result;
     struct tail *tail;
     struct heap_item timer;
     struct run *previous, *next_;           /* the job's runs, newest slot first */

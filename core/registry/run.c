@@ -181,6 +181,28 @@ void run_decided(struct registry *registry, struct run *run) {
     run->undecided_prev = run->undecided = NULL;
 }
 
+/* Texts are for people: without memory they are missing. */
+static void set_text(char **at, const char *text, size_t most) {
+    char *copy = *text ? strndup(text, most) : NULL;
+    free(*at);
+    *at = copy;
+}
+
+void run_set_reason(struct run *run, const char *reason) {
+    set_text(&run->reason, reason, REGISTRY_REASON_MAX);
+}
+
+void run_set_result(struct run *run, const struct result *result) {
+    struct run_result *kept = &run->result;
+    set_text(&kept->reason, result->reason, sizeof result->reason);
+    set_text(&kept->message, result->message, sizeof result->message);
+    kept->outcome = result->outcome;
+    kept->exit_code = result->exit_code;
+    kept->started = result->started;
+    kept->finished = result->finished;
+    kept->removed = result->removed;
+}
+
 int run_set_data(struct run *run, const char *data) {
     char *copy = data ? strdup(data) : NULL;
     if (data && !copy)
@@ -220,6 +242,9 @@ void run_free(struct registry *registry, struct run *run) {
     ids_remove(&registry->runs, run->id);
     tail_free(run->tail);
     free(run->data);
+    free(run->reason);
+    free(run->result.reason);
+    free(run->result.message);
     free(run);
     job_release_if_unused(registry, job);
 }

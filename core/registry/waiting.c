@@ -32,7 +32,7 @@ void waiting_add(struct registry *registry, struct run *run, const char *why, in
     run->not_before = not_before > clock_seconds(registry->clock) ? not_before : 0;
     run->state = RUN_WAITING;
     run_count(run, 1);
-    (void)snprintf(run->reason, sizeof run->reason, "%s", why);
+    run_set_reason(run, why);
     enqueue(registry, run);
     heap_set(&registry->timers, &run->timer, run->not_before ? run->not_before : gives_up_at(run));
 }
@@ -50,12 +50,13 @@ static void ask(struct registry *registry, struct run *run) {
 }
 
 void waiting_timer(struct registry *registry, struct run *run) {
-    char reason[sizeof run->reason];
+    char reason[REGISTRY_REASON_MAX + 1];
     if (run->not_before) {
         ask(registry, run);
         return;
     }
-    (void)snprintf(reason, sizeof reason, "not started by its deadline: %.90s", run->reason);
+    (void)snprintf(reason, sizeof reason, "not started by its deadline: %.90s",
+                   run->reason ? run->reason : "");
     run_give_up(registry, run, reason);
 }
 
