@@ -86,6 +86,8 @@ $(BUILD)/embed.o: $(BUILD)/embed.c
 $(BUILD)/tests/unit/kube_executor_test: WRAP := kube_send kube_cancel watch_start watch_free pod_log_follow \
     pod_log_finish pod_log_free timer_new timer_start timer_stop timer_free log_event
 
+$(BUILD)/tests/bench/run_bench: WRAP := kube_send kube_cancel kube_client_loop watch_start
+
 # Here a world of Lua tables plays the API server.
 $(BUILD)/tests/sim/faults: WRAP := kube_client_new kube_client_free kube_client_config kube_client_loop \
     kube_client_skew kube_send kube_cancel

@@ -23,12 +23,12 @@ struct pod_log {
     void *ctx;
     struct kube_call *call;
     struct timer *timer; /* the next call, while there is none; else the end of a follow that stands still */
-    struct timer *overdue;
+    struct timer *overdue; /* NULL until finishing */
     struct backoff backoff;
-    struct err problem; /* why the last call failed */
-    bool finishing;     /* the container has ended */
-    bool following;     /* what call does; else it reads once */
-    bool answered;      /* call has brought something */
+    char *problem;  /* why the last call failed; NULL: none did */
+    bool finishing; /* the container has ended */
+    bool following; /* what call does; else it reads once */
+    bool answered;  /* call has brought something */
     bool over, busy, freed;
     struct buf in; /* received, not yet handed on */
     /* The line being received. */
@@ -155,6 +155,7 @@ static void destroy(struct pod_log *log) {
     timer_free(log->overdue);
     buf_free(&log->in);
     free(log->base);
+    free(log->problem);
     free(log);
 }
 
@@ -168,9 +169,22 @@ static void leave(struct pod_log *log) {
 static void conclude(struct pod_log *log, const struct err *err) {
     log->over = true;
     timer_stop(log->timer);
-    timer_stop(log->overdue);
+    timer_free(log->overdue);
+    log->overdue = NULL;
     if (!log->freed)
         log->events->done(log->ctx, err);
+}
+
+/* With the last call's failure, which says more. */
+static void conclude_failed(struct pod_log *log, const char *why) {
+    struct err err;
+    (void)err_set(&err, ERR_IO, "%s", log->problem ? log->problem : why);
+    conclude(log, &err);
+}
+
+static void note_problem(struct pod_log *log, const char *why) {
+    free(log->problem);
+    log->problem = strdup(why); /* without memory another one is told */
 }
 
 static void data(void *ctx, const char *bytes, size_t len) {
@@ -195,11 +209,11 @@ static void ended(struct pod_log *log, const struct kube_reply *reply) {
     bool is_all = well && log->finishing && !log->following;
     drop_rest(log, is_all);
     if (!well)
-        (void)err_set(&log->problem, ERR_IO, "%s", reply->message);
+        note_problem(log, reply->message);
     if (is_all)
         conclude(log, NULL);
     else if (log->finishing && reply->status == 404)
-        conclude(log, &log->problem); /* the Pod is gone, and its output with it */
+        conclude_failed(log, reply->message); /* the Pod is gone, and its output with it */
     else if (log->finishing && well)
         timer_start(log->timer, 0);
     else
@@ -238,7 +252,7 @@ static void ask(void *ctx) {
     int rc = buf_puts(&path, log->base) || append_since(log, &path) ||
              (log->following && buf_puts(&path, "&follow=true"));
     request.path = path.data;
-    if (rc || kube_send(log->client, &request, &log->call, &log->problem))
+    if (rc || kube_send(log->client, &request, &log->call, NULL))
         timer_start(log->timer, NS_PER_S); /* out of memory */
     buf_free(&path);
 }
@@ -248,10 +262,7 @@ static void give_up(void *ctx) {
     log->busy = true;
     cancel_call(log);
     drop_rest(log, true);
-    if (!log->problem.code)
-        (void)err_set(&log->problem, ERR_TIMEOUT, "its end did not come within %d s",
-                      (int)(END_NS / NS_PER_S));
-    conclude(log, &log->problem);
+    conclude_failed(log, "its end did not come in time");
     leave(log);
 }
 
@@ -278,8 +289,7 @@ int pod_log_follow(struct kube_client *client, const char *namespace_, const cha
                             .tail = tail,
                             .backoff = {.first_ns = NS_PER_S / 4, .most_ns = 4 * NS_PER_S}};
     if (put_base(&base, namespace_, pod, container) || !(log->base = buf_take(&base)) ||
-        timer_new(log->loop, ask, log, &log->timer, NULL) ||
-        timer_new(log->loop, give_up, log, &log->overdue, NULL)) {
+        timer_new(log->loop, ask, log, &log->timer, NULL)) {
         buf_free(&base);
         destroy(log);
         return err_set(err, ERR_NOMEM, "out of memory");
@@ -293,7 +303,8 @@ void pod_log_finish(struct pod_log *log) {
     if (log->finishing || log->over)
         return;
     log->finishing = true;
-    timer_start(log->overdue, END_NS);
+    if (!timer_new(log->loop, give_up, log, &log->overdue, NULL)) /* else the executor's patience ends */
+        timer_start(log->overdue, END_NS);
     /* What is being read ends by itself, as a rule; what is not may still wait for its turn. */
     timer_start(log->timer, log->call && log->answered ? STILL_NS : 0);
 }
