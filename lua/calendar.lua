@@ -1,33 +1,25 @@
 -- On which days a job runs: only_on and skip_on with the calendars of settings, and freezes. A slot is judged by the
 -- day that its job's clock shows at it, so it has the same answer each time it is asked. What the schedule says is read
 -- by calendar/plan.lua; lua/SCHEDULE.md is the reference.
---   calendar.attach(job, only, skip, freezes): only and skip are nodes of calendar/node.lua or nil, freezes of
---     calendar/freeze.lua
+--   calendar.attach(job, rule, move, freezes): job.days and job.freezes, by which the others answer
 --   calendar.reason(job, slot[, now]) -> why the slot is dropped, or nil; now: when it would start, if not at its slot
---   calendar.describe(job) -> ", only on workdays, not on holidays", or ""
+--   calendar.describe(job) -> ", only on workdays, not on holidays, else on the next such day", or ""
 --   calendar.next(job, t) -> the first slot after t that is not dropped, or nil
 local days = require "calendar.days"
-local node = require "calendar.node"
 local when = require "when"
 
 local calendar = {}
 
--- The days of both as one, so that a slot costs one look.
-local function allowed_by(only, skip)
-  if not skip then return only end
-  local rest = node.none_of(skip)
-  return only and node.all {only, rest} or rest
-end
-
-function calendar.attach(job, only, skip, freezes)
-  if only or skip then
-    job.days = {only = only, skip = skip, allowed = allowed_by(only, skip), zone = job.schedule:zone()}
+-- rule: {only=, skip=, allowed=} of calendar/plan.lua, or nil; freezes: of calendar/freeze.lua
+function calendar.attach(job, rule, move, freezes)
+  if rule then
+    job.days = {only = rule.only, skip = rule.skip, allowed = rule.allowed, zone = job.schedule:zone(), move = move}
   end
-  if freezes and #freezes > 0 then job.freezes = freezes end
+  if #freezes > 0 then job.freezes = freezes end
 end
 
 local function of_day(rule, day)
-  if rule.allowed:has(day, rule.zone) then return nil end
+  if rule.move or rule.allowed:has(day, rule.zone) then return nil end -- slots that move never are on a wrong day
   if rule.only and not rule.only:has(day, rule.zone) then return "calendar: not in " .. rule.only.text end
   return "calendar: in " .. rule.skip.text
 end
@@ -49,6 +41,7 @@ end
 function calendar.describe(job)
   local rule = job.days or {}
   return (rule.only and ", only on " .. rule.only.text or "") .. (rule.skip and ", not on " .. rule.skip.text or "")
+    .. (rule.move and (", else on the %s such day"):format(rule.move) or "")
 end
 
 -- The first day after `day` that is allowed; nil when none is left.

@@ -5,7 +5,7 @@
 --     dialect_given=, dst_given=}
 --   preview.slots(subject, from, count[, all]) -> the slots after `from`, at most count; those that the job's calendar
 --     or a freeze drops are left out, unless all are wanted
---   preview.record(subject, slot, zone) -> {slot=, time=, utc=, effect=, wall=, dropped=, note=}, see below
+--   preview.record(subject, slot, zone) -> {slot=, time=, utc=, effect=, wall=, moved_from=, dropped=, note=}
 --   preview.plain(record) -> the same for JSON
 --   preview.table(out, subject, slots, zone, now) -> text; out: of terminal.lua
 --   preview.ending(subject, zone) -> why there is no further slot
@@ -141,24 +141,26 @@ local notes = {
 }
 
 -- One slot: time is RFC 3339 in the zone, effect what daylight saving did to it (moved, lost: the one before it is,
--- first, second) and wall the time that does not exist, dropped why its calendar or a freeze drops it, note the same
--- in words.
+-- first, second) and wall the time that does not exist, moved_from the slot before `move`, dropped why its calendar or
+-- a freeze drops it, note the same in words.
 function preview.record(subject, slot, zone)
   local effect, wall = subject.schedule:effect(slot)
   local dropped = subject.job and calendar.reason(subject.job, slot)
-  local note = effect and notes[effect]
+  local from = subject.schedule:moved_from(slot)
+  local note = effect and notes[effect] or from and "moved from " .. when.civil(from, zone)
   if wall then note = note:format(wall_text(wall, preview.wall(slot, subject.schedule:zone()):match "^[^T]+")) end
   return {
     slot = slot, time = when.format(slot, zone), utc = when.format(slot, "UTC"),
-    effect = effect, wall = wall, dropped = dropped, note = dropped and "dropped: " .. dropped or note,
+    effect = effect, wall = wall, moved_from = from, dropped = dropped,
+    note = dropped and "dropped: " .. dropped or note,
   }
 end
 
--- A record as JSON has it: with null where there was no effect, and dropped only where it is.
+-- A record as JSON has it: with null where there was no effect, and moved_from and dropped only where it was.
 function preview.plain(record)
   return {
     slot = record.slot, time = record.time, utc = record.utc, effect = record.effect or json.null,
-    wall = record.wall or json.null, dropped = record.dropped,
+    wall = record.wall or json.null, moved_from = record.moved_from, dropped = record.dropped,
   }
 end
 

@@ -36,6 +36,7 @@ local shared_fields = with(rules.shared, {
   on_hook_error = {"choice", values = {"run", "skip"}},
   only_on = {"any"},
   skip_on = {"any"},
+  move = {"choice", values = {"next", "previous"}},
   history = {"object", fields = {succeeded = {"count"}, failed = {"count"}}},
 })
 
@@ -160,6 +161,7 @@ local function fingerprint(job)
   local parts = {job.cron_dialect, job.timezone, job.dst, tostring(job.start), tostring(job["end"]),
     job.disabled and "off" or "on"}
   if job.jitter > 0 then parts[#parts + 1] = "jitter " .. job.jitter end
+  if job.days and job.days.digest then parts[#parts + 1] = job.days.digest end
   for _, expression in ipairs(schedule.expressions(job)) do parts[#parts + 1] = expression end
   return crypto.sha256(table.concat(parts, "\n")):sub(1, 16)
 end

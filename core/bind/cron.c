@@ -11,6 +11,7 @@
 #include <string.h>
 
 static const char type_name[] = "cron.schedule";
+static const char days_name[] = "cron.days";
 static const char *const dialects[] = {"standard", "cronie", "robfig-v1", NULL};
 static const char *const policies[] = {"cronie", "robfig", "skip", NULL};
 
@@ -114,6 +115,53 @@ static int l_warnings(lua_State *L) {
             lua_rawseti(L, -2, ++n);
         }
     return 1;
+}
+
+/* cron.days(years, "next" | "previous") -> what s:move takes; years as cron_days_new has them, packed. */
+static int l_days(lua_State *L) {
+    static const char *const moves[] = {"next", "previous", NULL};
+    enum { WORDS = 6 * (CRON_YEAR_MAX - CRON_YEAR_MIN + 1) };
+    uint64_t years[WORDS];
+    size_t len = 0;
+    const char *packed = luaL_checklstring(L, 1, &len);
+    enum cron_move move = (enum cron_move)luaL_checkoption(L, 2, NULL, moves);
+    luaL_argcheck(L, len == sizeof years, 1, "six words for each year expected");
+    memcpy(years, packed, sizeof years);
+    struct cron_days **box = lua_newuserdatauv(L, sizeof(struct cron_days *), 0);
+    *box = NULL;
+    luaL_setmetatable(L, days_name);
+    *box = cron_days_new(years, move);
+    return *box ? 1 : luaL_error(L, "out of memory");
+}
+
+static int days_gc(lua_State *L) {
+    struct cron_days **box = luaL_checkudata(L, 1, days_name);
+    cron_days_unref(*box);
+    *box = NULL;
+    return 0;
+}
+
+/* s:move(days): its slots move to the days that are allowed. Only before the schedule is handed on. */
+static int l_move(lua_State *L) {
+    struct cron_value *value = cron_check(L, 1);
+    struct cron_days **box = luaL_checkudata(L, 2, days_name);
+    for (size_t i = 0; i < value->count; i++)
+        cron_move_days(value->set[i], *box);
+    return 0;
+}
+
+/* s:moved_from(slot) -> the slot as the expression has it; nil when it was not moved */
+static int l_moved_from(lua_State *L) {
+    struct cron_value *value = cron_check(L, 1);
+    int64_t slot = luaL_checkinteger(L, 2), from = CRON_NEVER;
+    for (size_t i = 0; i < value->count; i++) {
+        if (cron_next(value->set[i], slot - 1) != slot)
+            continue; /* another expression's slot */
+        from = cron_moved_from(value->set[i], slot);
+        if (from == CRON_NEVER)
+            break;
+    }
+    return push_time(L, from);
 }
 
 static int l_zone(lua_State *L) {
@@ -298,15 +346,24 @@ static int l_next_change(lua_State *L) {
     return 2;
 }
 
-static const luaL_Reg methods[] = {
-    {"next", l_next},     {"previous", l_previous}, {"between", l_between}, {"describe", l_describe},
-    {"effect", l_effect}, {"warnings", l_warnings}, {"zone", l_zone},       {NULL, NULL}};
+static const luaL_Reg methods[] = {{"next", l_next},
+                                   {"previous", l_previous},
+                                   {"between", l_between},
+                                   {"describe", l_describe},
+                                   {"effect", l_effect},
+                                   {"warnings", l_warnings},
+                                   {"zone", l_zone},
+                                   {"move", l_move},
+                                   {"moved_from", l_moved_from},
+                                   {NULL, NULL}};
+static const luaL_Reg no_methods[] = {{NULL, NULL}};
 static const luaL_Reg functions[] = {
-    {"parse", l_parse}, {"civil", l_civil}, {"next_change", l_next_change}, {NULL, NULL}};
+    {"parse", l_parse}, {"civil", l_civil}, {"next_change", l_next_change}, {"days", l_days}, {NULL, NULL}};
 
 int luaopen_ks_cron(lua_State *L);
 int luaopen_ks_cron(lua_State *L) {
     type_register(L, type_name, methods, l_gc);
+    type_register(L, days_name, no_methods, days_gc);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -103,6 +103,25 @@ int64_t cron_previous(const struct cron_schedule *schedule, int64_t before);
 int64_t cron_set_next(struct cron_schedule *const *set, size_t count, int64_t after);
 int64_t cron_set_previous(struct cron_schedule *const *set, size_t count, int64_t before);
 
+/* Days that are allowed, by the clock of a schedule's zone, and where a slot on another day goes: to the same
+ * wall time of the next or the previous allowed day; where that does not exist, right after the gap. Slots
+ * that meet are one, one that finds no day within 31 is none. Outside the years CRON_YEAR_MIN to
+ * CRON_YEAR_MAX no day is allowed. */
+struct cron_days;
+enum cron_move { CRON_MOVE_NEXT, CRON_MOVE_PREVIOUS };
+
+/* years: six words for each year from CRON_YEAR_MIN on; bit n of them is its day n, January 1 is 0. NULL: out
+ * of memory. References are counted as a zone's. */
+struct cron_days *cron_days_new(const uint64_t *years, enum cron_move move);
+struct cron_days *cron_days_ref(struct cron_days *days); /* NULL allowed, also below */
+void cron_days_unref(struct cron_days *days);
+
+/* Moves the schedule's slots, which holds a reference then. Only before anybody else has the schedule. */
+void cron_move_days(struct cron_schedule *schedule, struct cron_days *days);
+
+/* The first slot that was moved to this one; CRON_NEVER when it is where the expression has it. */
+int64_t cron_moved_from(const struct cron_schedule *schedule, int64_t slot);
+
 const struct cron_zone *cron_schedule_zone(const struct cron_schedule *schedule);
 
 /* Appends plain English: "at 02:30 on Monday to Friday, New York time". 0 or ERR_NOMEM. */

@@ -54,7 +54,7 @@ static enum cron_effect lost_before(const struct cron_schedule *s, struct zone_s
 
 enum cron_effect cron_dst_effect(const struct cron_schedule *s, int64_t slot, struct cron_civil *wall) {
     struct zone_span span;
-    if (s->kind != KIND_FIELDS)
+    if (s->kind != KIND_FIELDS || cron_moved_from(s, slot) != CRON_NEVER)
         return CRON_EFFECT_NONE;
     zone_span_at(s->zone, slot, &span);
     bool matches = cron_wall_next(s, wall_of(&span, slot) - 1) == wall_of(&span, slot);

@@ -78,7 +78,7 @@ static int64_t every_at_or_before(const struct cron_schedule *s, int64_t t) {
     return (int64_t)((__int128)t - (rest < 0 ? rest + s->period : rest));
 }
 
-static int64_t next_unbounded(const struct cron_schedule *s, int64_t after) {
+int64_t cron_own_next(const struct cron_schedule *s, int64_t after) {
     int64_t slot;
     switch ((enum cron_kind)s->kind) {
     case KIND_EVERY:
@@ -94,7 +94,7 @@ static int64_t next_unbounded(const struct cron_schedule *s, int64_t after) {
     return CRON_NEVER;
 }
 
-static int64_t previous_unbounded(const struct cron_schedule *s, int64_t before) {
+int64_t cron_own_previous(const struct cron_schedule *s, int64_t before) {
     switch ((enum cron_kind)s->kind) {
     case KIND_EVERY:
         return every_at_or_before(s, before - 1);
@@ -113,7 +113,7 @@ int64_t cron_next(const struct cron_schedule *s, int64_t after) {
         return CRON_NEVER;
     if (after < s->start)
         after = s->start - 1;
-    int64_t slot = next_unbounded(s, after);
+    int64_t slot = s->moved ? cron_moved_next(s, after) : cron_own_next(s, after);
     return slot <= s->end ? slot : CRON_NEVER;
 }
 
@@ -122,7 +122,7 @@ int64_t cron_previous(const struct cron_schedule *s, int64_t before) {
         return CRON_NEVER;
     if (before > s->end)
         before = s->end + 1;
-    int64_t slot = previous_unbounded(s, before);
+    int64_t slot = s->moved ? cron_moved_previous(s, before) : cron_own_previous(s, before);
     return slot >= s->start ? slot : CRON_NEVER;
 }
 

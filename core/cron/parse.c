@@ -313,5 +313,6 @@ void cron_free(struct cron_schedule *s) {
     if (!s)
         return;
     cron_zone_unref(s->zone);
+    cron_days_unref(s->moved);
     free(s);
 }

@@ -44,6 +44,7 @@ struct cron_schedule {
     int64_t start, end; /* bounds of slots, both inclusive, within WALL_MIN and WALL_MAX */
     struct cron_zone *zone;
     struct cron_special *special; /* NULL, or in the same allocation */
+    struct cron_days *moved;      /* NULL: slots stay on their days */
 };
 
 /* The nearest wall time, in seconds as if the wall clock were UTC, that the fields match: above (below) wall,
@@ -56,5 +57,13 @@ uint32_t cron_days_of_month(const struct cron_schedule *s, int year, int month);
 
 /* The next slot under CRON_DST_ROBFIG, given the next instant at which the wall clock matches. */
 int64_t cron_robfig_next(const struct cron_schedule *s, int64_t after, int64_t by_wall_clock);
+
+/* Slots as the expression has them: without the bounds, and before they are moved. */
+int64_t cron_own_next(const struct cron_schedule *s, int64_t after);
+int64_t cron_own_previous(const struct cron_schedule *s, int64_t before);
+
+/* The same once moved; only for a schedule with days. */
+int64_t cron_moved_next(const struct cron_schedule *s, int64_t after);
+int64_t cron_moved_previous(const struct cron_schedule *s, int64_t before);
 
 #endif

@@ -110,4 +110,13 @@ function days.complement(set, year)
   return out
 end
 
+-- The sets of all years, as cron.days takes them. of_year: f(year) -> set
+function days.pack(of_year)
+  local out = {}
+  for year = days.FIRST_YEAR, days.LAST_YEAR do
+    out[#out + 1] = ("=i8i8i8i8i8i8"):pack(table.unpack(of_year(year)))
+  end
+  return table.concat(out)
+end
+
 return days

@@ -1,11 +1,16 @@
--- What a schedule says about days: settings.calendars and settings.freezes, and only_on and skip_on of its jobs.
+-- What a schedule says about days: settings.calendars and settings.freezes, and only_on, skip_on and move of its jobs.
 --   plan.new(dir, problems, read) -> p         read: instead of sys.read, where it is given
 --   p:settings(raw, path, zone): the mapping `settings` as it was read; once
---   p:attach(job, raw, path) -> whether all that the job says of days is good; then policy.lua judges its slots by it
+--   p:attach(job, raw, path) -> whether what the job says of days could be read; then policy.lua judges its slots by
+--     it, and with `move` its schedule has them on the days to which they move
 --   p:unused(jobs): warns of freezes that hold none of the jobs
 local calendar = require "calendar"
+local cron = require "cron"
+local crypto = require "crypto"
+local days = require "calendar.days"
 local freeze = require "calendar.freeze"
 local json = require "json"
+local node = require "calendar.node"
 local reader = require "calendar.reader"
 local schema = require "schema"
 local text = require "text"
@@ -17,7 +22,7 @@ local plan = {}
 
 function plan.new(dir, problems, read)
   return setmetatable({reader = reader.new {dir = dir, problems = problems, read = read}, problems = problems,
-    freezes = {}, defaults = {}}, Plan)
+    freezes = {}, defaults = {}, rules = {}, moves = {}}, Plan)
 end
 
 local function given(object, key) return object[key] ~= nil and object[key] ~= json.null end
@@ -41,15 +46,51 @@ function Plan:settings(raw, path, zone)
 end
 
 -- The job's own, or the default; false: it has a mistake.
-function Plan:rule(raw, key, path)
+function Plan:read(raw, key, path)
   if given(raw, key) then return self.reader:read(raw, key, path) or false end
   return self.defaults[key]
 end
 
+-- The days of only_on without those of skip_on, in one place for all jobs that say the same: sets are made once.
+function Plan:rule(only, skip)
+  if not only and not skip then return nil end
+  local name = ("%s but %s"):format(only and only.text, skip and skip.text)
+  local rule = self.rules[name]
+  if not rule then
+    local rest = skip and node.none_of(skip)
+    rule = {name = name, only = only, skip = skip, allowed = only and rest and node.all {only, rest} or only or rest}
+    self.rules[name] = rule
+  end
+  return rule
+end
+
+-- What cron moves the slots by, and its digest; made once for a rule, a zone and a direction.
+function Plan:moving(rule, zone, direction)
+  local name = ("%s, %s, %s"):format(direction, zone, rule.name)
+  local moving = self.moves[name]
+  if not moving then
+    local packed = days.pack(function(year) return rule.allowed:year(year, zone) end)
+    moving = {days = cron.days(packed, direction), digest = direction .. " " .. crypto.sha256(packed)}
+    self.moves[name] = moving
+  end
+  return moving
+end
+
 function Plan:attach(job, raw, path)
-  local only, skip = self:rule(raw, "only_on", path), self:rule(raw, "skip_on", path)
+  local only, skip = self:read(raw, "only_on", path), self:read(raw, "skip_on", path)
   if only == false or skip == false then return false end
-  if job.schedule then calendar.attach(job, only, skip, freeze.of(self.freezes, job.name)) end
+  local rule = self:rule(only, skip)
+  if given(raw, "move") and not rule then
+    self.problems:error(schema.place(path, raw, "move"), "'%s.move' needs only_on or skip_on: they say off which days",
+      job.name)
+  end
+  if not job.schedule then return true end
+  calendar.attach(job, rule, job.move, freeze.of(self.freezes, job.name))
+  if rule and job.move then
+    local moving = self:moving(rule, job.days.zone, job.move)
+    job.schedule:move(moving.days)
+    job.days.digest = moving.digest
+  end
   return true
 end
 
