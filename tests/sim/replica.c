@@ -1,5 +1,6 @@
 #include "replica.h"
 
+#include "base/buf.h"
 #include "bind/modules.h"
 #include "bind/task.h"
 #include "loop/virtual.h"
@@ -170,6 +171,52 @@ static int fill_random(void *ctx, void *out, size_t len) {
     return 0;
 }
 
+/* --- modules: compiled once, for a life is short --- */
+
+static struct module {
+    char name[48];
+    struct buf code;
+} modules[128];
+
+static struct module *module_of(const char *name) {
+    struct module *at = modules;
+    while (at < modules + sizeof modules / sizeof modules[0] - 1 && at->name[0] &&
+           strcmp(at->name, name) != 0)
+        at++;
+    return at;
+}
+
+static int keep_code(lua_State *L, const void *code, size_t len, void *module) {
+    (void)L;
+    return buf_append(&((struct module *)module)->code, code, len);
+}
+
+/* package.searchers entry */
+static int search_compiled(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    struct module *module = module_of(name);
+    if (!module->name[0]) {
+        lua_pushfstring(L, "lua/%s.lua", luaL_gsub(L, name, ".", "/"));
+        if (modules_load(L, NULL, lua_tostring(L, -1)))
+            return 1;
+        (void)snprintf(module->name, sizeof module->name, "%s", name);
+        if (lua_dump(L, keep_code, module, 0))
+            give_up("out of memory");
+    } else if (luaL_loadbufferx(L, module->code.data, module->code.len, name, "b"))
+        return lua_error(L);
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+static void install_modules(lua_State *L) {
+    modules_install(L, NULL);
+    if (luaL_loadstring(L, "table.insert(package.searchers, 2, ...)"))
+        give_up(lua_tostring(L, -1));
+    lua_pushcfunction(L, search_compiled);
+    if (lua_pcall(L, 1, 0, 0))
+        give_up(lua_tostring(L, -1));
+}
+
 static int l_tell(lua_State *L) {
     struct replica *replica = lua_touserdata(L, lua_upvalueindex(1));
     replica->world->on_tell(replica->world->ctx, replica, luaL_checkstring(L, 1));
@@ -182,7 +229,7 @@ static void begin(struct replica *replica, const char *script, const char *argum
         give_up("out of memory");
     host_attach(L, &replica->host);
     luaL_openlibs(L);
-    modules_install(L, NULL);
+    install_modules(L);
     lua_pushlightuserdata(L, replica);
     lua_pushcclosure(L, l_tell, 1);
     lua_setglobal(L, "tell");
