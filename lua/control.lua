@@ -19,6 +19,7 @@ Control.__index = Control
 -- instance=, where=: of place.open, state_dir=, reload=: set by the daemon}
 function Control.new(options)
   local self = setmetatable(options, Control)
+  self.listeners = {}
   self.backfill = Backfill.new {runner = self.runner, registry = self.registry, state = self.state,
     history = self.history, job = function(name) return self:job(name) end}
   return self
@@ -190,11 +191,14 @@ function commands.backfill(self, request)
 end
 
 local function detail(request, more)
-  local out = more or {}
+  local out = more
   out.command, out.job, out.by, out.reason = request.command, request.job, request.by, request.reason
   out.request = request.id
   return out
 end
+
+-- f{command=, job=, by=, reason=, request=} is told of each command that was followed.
+function Control:listen(f) self.listeners[#self.listeners + 1] = f end
 
 function Control:run(request)
   local reader = read[request.command]
@@ -206,6 +210,9 @@ function Control:run(request)
   local answer, problem = command(self, request)
   if answer then
     log.info("command", detail(request, {again = answer.again or nil}))
+    if not answer.again and not request.dry_run then
+      for _, listener in ipairs(self.listeners) do listener(detail(request, {})) end
+    end
   else
     log.warning("command refused", detail(request, {error = problem}))
   end

@@ -4,6 +4,7 @@
 --   history.new {store= or nil, rows=}    rows: kept of each job, default 100
 --   h:add(run)            a run of the registry, over or skipped; the same run again replaces its record
 --   h:list{job=, limit=}  newest first; job nil: of all    h:find(job, slot)    h:latest()  {job = its last record}
+--   h:named(run)          the record of a run
 --   h:listen(f)           f(record, run, rebuilt) for each that is added; rebuilt: an earlier daemon's, told by it
 -- A record: {job=, namespace=, run=, slot=, attempt=, trigger=, outcome=, exit_code=, reason=, message=, started=,
 -- finished=, lateness= (seconds), log_tail= (lines), missed=, missed_from=, by=, at=}. outcome: of a run, or
@@ -56,6 +57,9 @@ function History:listen(listener) self.listeners[#self.listeners + 1] = listener
 function History:list(options) return self.records:list(options.job, options.limit or ROWS) end
 
 function History:find(job, slot) return self.records:find(job, slot) end
+
+-- The record of a run; of two namespaces' the newest.
+function History:named(run) return self.records:named(run)[1] end
 
 function History:latest() return self.last end
 

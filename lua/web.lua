@@ -2,8 +2,10 @@
 -- handler, and what to say when that fails.
 --   web.start(options, daemon) -> web; or nil and what is wrong     options: {listen=, token_file=, metrics_jobs=}
 --   daemon: {state=, lead=, …, stopping=}: the parts of scripts/daemon.lua
---   web:close()
+--   web:leave(), then web:close()
 local address = require "web.address"
+local api = require "api"
+local Feed = require "web.feed"
 local Guard = require "web.guard"
 local log = require "log"
 local Measured = require "metrics.daemon"
@@ -25,7 +27,7 @@ local function guarded(request, response)
   function response.stream(out)
     local went_well, failure = xpcall(stream, debug.traceback, out)
     if went_well then return end
-    failed(request, failure)
+    if failure ~= reply.GONE then failed(request, failure) end
     out:cut()
   end
   return response
@@ -66,12 +68,19 @@ function Web.start(options, daemon)
   self.routes:add(probes.routes(daemon))
   self.routes:add {{"GET", "/metrics", function(request) return self.measured:respond(request) end,
     summary = "Measurements, as Prometheus reads them"}}
+  self.feed = Feed.new()
+  self.measured.clients = function() return self.feed:count() end
+  self.routes:add(api.routes(daemon, self.feed))
+  api.tell(daemon, self.feed)
   self.server, problem = server.listen {address = where.address, port = where.port,
     handler = function(request) return self:handle(request) end}
   if not self.server then return nil, problem end
   log.info("listening", {address = where.address, port = self.server:port()})
   return self
 end
+
+-- Those who listen are told that we go; the rest is answered until close.
+function Web:leave() self.feed:close() end
 
 function Web:close() self.server:close() end
 

@@ -150,6 +150,7 @@ end)
 local asked = why:match "^SIG" ~= nil
 log[asked and "info" or "error"]("stopping", {reason = why})
 shown.stopping = true
+if pages then pages:leave() end
 reload:stop()
 commands:stop()
 jobs:stop()

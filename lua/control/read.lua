@@ -20,16 +20,19 @@ local function brief(record)
     finished = record.finished or record.at}
 end
 
+-- One job as `jobs` prints it. latest: of history.
+local function row_of(self, job, latest, now)
+  local known = self.registry:job(job.name) or {}
+  local kept = known.next and calendar.next(job, known.next - 1)
+  return {name = job.name, namespace = job.namespace, next = kept, active = known.active or 0,
+    disabled = job.schedule == nil or nil, last = brief(latest[job.name]), description = job.description,
+    suspended = in_force(self.runner.suspended[job.name], now)}
+end
+
 function read.jobs(self, request)
   local now, rows, latest = clock.now(), {}, self.history:latest()
   for _, job in ipairs(self.jobs) do
-    if not request.job or request.job == job.name then
-      local known = self.registry:job(job.name) or {}
-      local kept = known.next and calendar.next(job, known.next - 1)
-      rows[#rows + 1] = {name = job.name, namespace = job.namespace, next = kept, active = known.active or 0,
-        disabled = job.schedule == nil or nil, last = brief(latest[job.name]), description = job.description,
-        suspended = in_force(self.runner.suspended[job.name], now)}
-    end
+    if not request.job or request.job == job.name then rows[#rows + 1] = row_of(self, job, latest, now) end
   end
   return {rows = json.array(rows), paused = in_force(self.runner.paused, now)}
 end

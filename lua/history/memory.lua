@@ -86,6 +86,12 @@ function Memory:find(job, slot)
   end)
 end
 
+function Memory:named(run)
+  return newest_first(self.queue, 1, function(record)
+    return record.run == run and self.known[key(record)] == record
+  end)
+end
+
 function Memory:latest()
   local out = {}
   for job, list in pairs(self.jobs) do out[job] = list[#list] end

@@ -65,6 +65,8 @@ function Rows:find(job, slot)
     {job, slot, slot, slot})
 end
 
+function Rows:named(run) return self:query("WHERE run = ? ORDER BY id DESC LIMIT 1", {run}) end
+
 function Rows:latest()
   local out = {}
   for _, record in ipairs(self:query("WHERE id IN (SELECT max(id) FROM history GROUP BY job)")) do

@@ -4,6 +4,8 @@ local json = require "json"
 
 local reply = {}
 
+reply.GONE = {} -- raised by a stream whose client has gone: no mistake of anybody
+
 function reply.text(status, text, headers)
   headers = headers or {}
   headers["Content-Type"] = headers["Content-Type"] or "text/plain; charset=utf-8"
@@ -19,8 +21,7 @@ end
 
 local reasons = {
   [400] = "BadRequest", [401] = "Unauthorized", [403] = "Forbidden", [404] = "NotFound", [405] = "MethodNotAllowed",
-  [406] = "NotAcceptable", [409] = "Conflict", [410] = "Expired", [422] = "Invalid", [429] = "TooManyRequests",
-  [500] = "InternalError", [503] = "ServiceUnavailable",
+  [415] = "UnsupportedMediaType", [422] = "Invalid", [500] = "InternalError", [503] = "ServiceUnavailable",
 }
 
 -- details: {name=, kind=, causes={{reason=, message=, field=}}, retryAfterSeconds=}

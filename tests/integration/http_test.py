@@ -48,11 +48,14 @@ def _():
     assert response.status == 405 and response.headers["Allow"] == "GET"
 
 
-@test("a page of another site cannot read", seconds=60)
+@test("a page of another site can neither read nor command", seconds=60)
 def _():
     web = Web()
     status, answer = web.get("/livez", {"Host": "evil.example"})
     assert status == 403 and "evil.example" in answer["message"], answer
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://evil.example"}):
+        status, answer = web.request("POST", "/v1/jobs/default/pi/trigger", "{}", headers)
+        assert status == 403, (headers, answer)
 
 
 @test("with a token file nothing but probes is open", seconds=60)
