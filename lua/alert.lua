@@ -3,6 +3,7 @@
 local clock = require "clock"
 local event = require "alert.sender.event"
 local log = require "log"
+local own = require "alert.own"
 local Queue = require "alert.sender.queue"
 local routes = require "alert.settings"
 local sys = require "sys"
@@ -36,20 +37,29 @@ end
 -- What the settings say for one route, its secrets read, and the list of them; the parts that all routes share are
 -- checked here. nil, nil: the route is off.
 local function settings_of(name, route, options)
-  local own = (options.settings or {})[name]
-  if own == nil and route.fields and not route.by_environment then return nil end
-  own = own or {}
-  if type(own) ~= "table" then return nil, ("alerts: %s must be a table"):format(name) end
-  if own.timeout ~= nil and not (math.type(own.timeout) and own.timeout > 0) then
+  local given = (options.settings or {})[name]
+  if given == nil and route.fields and not route.by_environment then return nil end
+  given = given or {}
+  if type(given) ~= "table" then return nil, ("alerts: %s must be a table"):format(name) end
+  if given.timeout ~= nil and not (math.type(given.timeout) and given.timeout > 0) then
     return nil, ("alerts: %s: timeout must be a number of seconds above 0"):format(name)
   end
-  return routes.resolve(name, route.fields, own, options.env or os.getenv)
+  return routes.resolve(name, route.fields, given, options.env or os.getenv)
 end
 
-local function load_route(name)
-  if not name:find("^[%w_]+$") then return nil, "a route's name has only letters, digits and _" end
+-- What the file of that name returns: one of the operator's own in the folder of hooks, or ours.
+local function read_route(name, hooks)
+  local path = hooks and routes.own_path(hooks, name)
+  if path and not routes.is_bundled(name) and own.exists(path) then return own.load(path) end
   local found, route = pcall(require, "alert." .. name)
-  if not found then return nil, "alert/" .. name .. ".lua cannot be used: " .. tostring(route):gsub("\n.*", "") end
+  if found then return route end
+  return nil, (tostring(route):gsub("\n.*", ""))
+end
+
+local function load_route(name, hooks)
+  if not name:find("^[%w_]+$") then return nil, "a route's name has only letters, digits and _" end
+  local route, err = read_route(name, hooks)
+  if err then return nil, "alert/" .. name .. ".lua cannot be used: " .. err end
   for _, part in ipairs { "configure", "build", "judge" } do
     if type(route) ~= "table" or type(route[part]) ~= "function" then
       return nil, ("alert/%s.lua has no function %s: see lua/ALERTS.md"):format(name, part)
@@ -72,14 +82,14 @@ end
 
 -- queue | nil: off | nil, error
 local function open_queue(name, options, tools)
-  local route, err = load_route(name)
+  local route, err = load_route(name, options.hooks)
   if not route then return nil, err end
   local config
   config, err = configure(name, route, options)
   if not config then return nil, err end
   for _, secret in pairs(config.secrets or {}) do table.insert(tools.secrets, secret) end
-  local own = setmetatable({ send = route.send }, { __index = tools })
-  return Queue.new(name, route, config, own)
+  local for_route = setmetatable({ send = route.send }, { __index = tools })
+  return Queue.new(name, route, config, for_route)
 end
 
 -- To each of request.urls; the first good answer counts, else the last.
@@ -125,7 +135,8 @@ local function about_of(options)
   }
 end
 
--- options, all optional: instance, environment (names, for people); settings (of the schedule:
+-- options, all optional: hooks (a folder, whose `alerts` holds routes of the operator's own);
+-- instance, environment (names, for people); settings (of the schedule:
 -- { log_lines =, NAME = {…} }); routes (names: only these); and, for tests: env, send, sleep, spawn, now, random.
 -- Gives a sender, or nil and what to correct, with no secret in it.
 function alert.new(options)

@@ -55,8 +55,9 @@ end
 where.open(plan.jobs)
 
 -- Who is told.
+local hooks_dir = options.hooks or options.dir .. "/hooks"
 local function sender_of(settings)
-  return alert.new {settings = settings.alerts, instance = options.instance,
+  return alert.new {settings = settings.alerts, hooks = hooks_dir, instance = options.instance,
     environment = where.kind .. "/" .. where.namespace}
 end
 local sender
@@ -71,7 +72,6 @@ for _, problem in ipairs(plan.problems) do
   if problem.severity == "error" then alerts:send(event.of_problem(problem)) end
 end
 local runner
-local hooks_dir = options.hooks or options.dir .. "/hooks"
 local function start_hooks(found, settings)
   return hooks.start {
     dir = hooks_dir, found = found, deadlines = settings.hooks,

@@ -2,6 +2,7 @@
 -- Each bundled route lists its own fields in its file, as lua/schema.lua has them; a `secret` is {env: NAME} or
 -- {file: PATH} and is read when the daemon starts.
 local json = require "json"
+local own = require "alert.own"
 local schema = require "schema"
 local sys = require "sys"
 local text = require "text"
@@ -11,6 +12,13 @@ local settings = {}
 
 settings.BUNDLED = {"log", "honeybadger", "sentry", "slack", "pagerduty", "opsgenie", "alertmanager", "webhook",
   "email", "healthchecks", "sentry_checkins", "dead_man"}
+
+function settings.is_bundled(name)
+  for _, each in ipairs(settings.BUNDLED) do
+    if each == name then return true end
+  end
+  return false
+end
 
 -- Every route may have these.
 local COMMON = {timeout = {"duration"}, ca_file = {"string"}}
@@ -61,15 +69,15 @@ function settings.check(raw, place, hooks, problems)
     problems:error(place, "'settings.alerts': a mapping expected")
     return {}
   end
-  local fields, own = {}, {}
+  local fields, of_operator = {}, {}
   for name, field in pairs(known_fields()) do fields[name] = field end
   for _, name in ipairs(yaml.keys(raw)) do
-    if not fields[name] and name:find "^[%w_]+$" and sys.kind(settings.own_path(hooks, name)) then
-      fields[name], own[name] = {"any"}, true
+    if not fields[name] and name:find "^[%w_]+$" and own.exists(settings.own_path(hooks, name)) then
+      fields[name], of_operator[name] = {"any"}, true
     end
   end
   local out = schema.check(raw, fields, place.file, problems, "settings.alerts.")
-  for name in pairs(own) do out[name] = out[name] ~= nil and type(out[name]) == "table" and out[name] or {} end
+  for name in pairs(of_operator) do out[name] = out[name] ~= nil and type(out[name]) == "table" and out[name] or {} end
   for _, name in ipairs(out.escalate and out.escalate.to or {}) do
     settings.check_name(name, out, schema.place(place.file, raw, "escalate"), problems)
   end

@@ -68,7 +68,7 @@ def delivered(counts, count):
     assert counts == {"delivered": count, "failed": 0, "dropped": 0, "retried": 0}, counts
 
 
-@test("slack: two messages to the secret address")
+@test("slack: two messages to the secret address", seconds=60)
 def _():
     counts, requests, _ = post("slack", {"url": {"env": "SLACK_URL"}})
     delivered(counts, 2)
@@ -78,7 +78,7 @@ def _():
         assert not re.search(r"<|&(?!amp;|lt;|gt;)", body["text"]), body
 
 
-@test("pagerduty: a trigger and a resolve of one dedup_key")
+@test("pagerduty: a trigger and a resolve of one dedup_key", seconds=60)
 def _():
     counts, requests, _ = post("pagerduty", {"routing_key": {"env": "PD_KEY"}, "endpoint": "{url}/v2/enqueue"})
     delivered(counts, 2)
@@ -91,7 +91,7 @@ def _():
     assert trigger["routing_key"] == resolve["routing_key"] == "topsecretpd"
 
 
-@test("opsgenie: an alert, and its close by alias")
+@test("opsgenie: an alert, and its close by alias", seconds=60)
 def _():
     counts, requests, _ = post("opsgenie", {"api_key": {"env": "OG_KEY"}, "endpoint": "{url}/v2/alerts"})
     delivered(counts, 2)
@@ -103,7 +103,7 @@ def _():
     assert requests[0]["headers"]["authorization"] == "GenieKey topsecretog"
 
 
-@test("alertmanager: every member is told, by one set of labels, which ends")
+@test("alertmanager: every member is told, by one set of labels, which ends", seconds=60)
 def _():
     first, second = Receiver(), Receiver(tls=False)
     first.fault("answer", path="/api/v2/alerts", status=500, times=0)
@@ -115,7 +115,7 @@ def _():
     assert "run" not in firing["labels"] and over["endsAt"] < firing["endsAt"], (firing, over)
 
 
-@test("webhook: signed bytes, the same id in each try")
+@test("webhook: signed bytes, the same id in each try", seconds=60)
 def _():
     receiver = Receiver()
     receiver.script_statuses("/hook/topsecret", [502, 429])
@@ -130,7 +130,7 @@ def _():
     assert len(requests[0]["body"]) < 20_000
 
 
-@test("healthchecks: start and end of a run under one rid")
+@test("healthchecks: start and end of a run under one rid", seconds=60)
 def _():
     started = {**FAILED, "kind": "started", "log_tail": None}
     counts, requests, _ = post("healthchecks", {"ping_key": {"env": "PING_KEY"}, "endpoint": "{url}/ping"},
@@ -144,7 +144,7 @@ def _():
     assert len(requests[1]["body"].encode()) <= 10_000 and requests[1]["body"].endswith("\n.")
 
 
-@test("a service that hangs, closes and throttles gets it in the end; one that refuses the key is left alone")
+@test("a service that hangs, closes and throttles gets it in the end; one that refuses the key is left alone", seconds=60)
 def _():
     receiver = Receiver()
     receiver.fault("stall", path="/services")
@@ -156,7 +156,7 @@ def _():
     assert counts["failed"] == 2 and said.count("suspended") == 1, (counts, said)
 
 
-@test("a secret that is not set stops the start, by its name")
+@test("a secret that is not set stops the start, by its name", seconds=60)
 def _():
     path = os.path.join(temporary_folder(), "script.lua")
     with open(path, "w") as file:
@@ -182,7 +182,7 @@ def mail(server, events=(FAILED,), **settings):
     return send("email", given, events, ca=server.ca)
 
 
-@test("email: one message by STARTTLS and AUTH, whole, with every line as it was")
+@test("email: one message by STARTTLS and AUTH, whole, with every line as it was", seconds=60)
 def _():
     server = MailServer()
     counts, said = mail(server, [{**FAILED, "reason": "Größe"}, OVER], to=["ops@example.org", "x@refused.example"])
@@ -200,7 +200,7 @@ def _():
     assert again["references"] == message["references"] and again["message-id"] != message["message-id"]
 
 
-@test("email: nothing leaves in the clear, or to a server that nobody vouches for")
+@test("email: nothing leaves in the clear, or to a server that nobody vouches for", seconds=60)
 def _():
     server = MailServer("clear")
     counts, said = mail(server)
@@ -211,7 +211,7 @@ def _():
     assert counts["failed"] == 1 and not server.mails(), said
 
 
-@test("email: a wrong password suspends, a refusal is final, `later` is tried again, and so is silence")
+@test("email: a wrong password suspends, a refusal is final, `later` is tried again, and so is silence", seconds=90)
 def _():
     counts, said = mail(MailServer(), [FAILED, OVER], username="you")
     assert counts["failed"] == 2 and said.count("suspended") == 1, said

@@ -142,7 +142,7 @@ def _():
     assert order[:3].count("/prefix/api/42/envelope/") == 2, order
 
 
-@test("sentry: an event without an answer goes again with the same id, an answered one does not")
+@test("sentry: an event without an answer goes again with the same id, an answered one does not", seconds=90)
 def _():
     for statuses, hits, outcome in ((["close", "close"], 3, True), (["close"] * 3, 3, False), ([500], 1, False),
                                     ([413], 1, False), ([429], 1, False)):
@@ -174,20 +174,20 @@ def documented(name):
 def _():
     receiver = Receiver()
     folder = temporary_folder()
-    os.makedirs(os.path.join(folder, "lua", "alert"))
-    for name in ("send.lua", "lua/alert/slack.lua", "try-slack.lua"):
+    os.makedirs(os.path.join(folder, "hooks", "alerts"))
+    for name in ("send.lua", "hooks/alerts/mattermost.lua", "try-mattermost.lua"):
         with open(os.path.join(folder, name), "w") as file:
             file.write(documented(name))
     off = {"HONEYBADGER_API_KEY": "", "SENTRY_DSN": ""}
     done = run_binary(["send.lua"], environment=off, cwd=folder)
     assert done.stdout == "all routes have it\nlog delivered 1\n", done
-    webhook = {**off, "SLACK_WEBHOOK": receiver.url + "/services/topsecret", "SSL_CERT_FILE": receiver.ca,
+    webhook = {**off, "MATTERMOST_WEBHOOK": receiver.url + "/hooks/topsecret", "SSL_CERT_FILE": receiver.ca,
                "no_proxy": "127.0.0.1"}
-    done = run_binary(["--lua-path", folder, "try-slack.lua"], environment=webhook, cwd=folder)
+    done = run_binary(["try-mattermost.lua"], environment=webhook, cwd=folder)
     assert done.stdout == "sent\n" and "topsecret" not in done.stderr, done
     assert receiver.requests("POST")[0]["body"] == '{"text":"nightly recovered"}'
-    done = run_binary(["--lua-path", folder, "try-slack.lua"], environment=off, cwd=folder)
-    assert done.returncode != 0 and "slack: set SLACK_WEBHOOK" in done.stderr, done
+    done = run_binary(["try-mattermost.lua"], environment=off, cwd=folder)
+    assert done.returncode != 0 and "mattermost: set MATTERMOST_WEBHOOK" in done.stderr, done
 
 
 main()

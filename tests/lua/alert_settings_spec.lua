@@ -88,3 +88,59 @@ describe("a secret", function()
     assert.matches("is empty", select(2, settings.secret({file = dir .. "/empty"}, env)))
   end)
 end)
+
+describe("a route of one's own", function()
+  local alert = require "alert"
+
+  local function try(source)
+    sys.mkdir(dir .. "/hooks")
+    sys.mkdir(dir .. "/hooks/alerts")
+    write("hooks/alerts/mine.lua", source)
+    local sent = {}
+    local sender, err = alert.new {hooks = dir .. "/hooks", settings = {mine = {to = "x"}}, routes = {"mine"},
+      send = function(request) sent[#sent + 1] = request.body return {status = 200, headers = {}, body = ""} end,
+      spawn = function(f, ...) f(...) end}
+    if not sender then return nil, err end
+    sender:send {kind = "failed", job = "j"}
+    return sent
+  end
+
+  local HEAD = "local post, answer = require 'alert.sender.post', require 'alert.sender.answer'\n" ..
+    "return {configure = function(_, s) return {url = 'https://' .. s.to} end, judge = answer.judge,\n"
+
+  it("is a file beside the hooks", function()
+    assert.same({'{"said":"j failed"}'}, try(HEAD .. "build = function(e, c) return post.json(c, {said = e.text}) end}"))
+  end)
+
+  it("sees no files, processes or network", function()
+    for _, what in ipairs {"io", "debug", "package", "load", "dofile", "os.execute", "os.getenv"} do
+      assert.same({}, try(HEAD .. "build = function(e, c) return post.json(c, {said = e.text}, {x = " .. what .. ".y}) end}"))
+    end
+    assert.matches("cannot use 'http'", select(2, try "return require 'http'"))
+  end)
+
+  it("with a mistake is refused by its place", function()
+    assert.matches("mine.lua cannot be used: .*hooks/alerts/mine.lua:1:", select(2, try "return {"))
+    assert.matches("has no function build", select(2, try "return {configure = function() end}"))
+  end)
+end)
+
+describe("lua/ALERTS.md", function()
+  local reference = sys.read "lua/ALERTS.md"
+
+  it("has a schedule without a mistake", function()
+    local _, lines = load(reference:match "```yaml\n(.-)```")
+    assert.same({}, lines)
+  end)
+
+  it("names every route and each of its settings", function()
+    for _, name in ipairs(settings.BUNDLED) do
+      local row = reference:match("\n| `" .. name .. "` |([^\n]*)")
+      assert.is_truthy(row, name)
+      for field in pairs(require("alert." .. name).fields or {}) do
+        assert.is_truthy(row:find("`" .. field .. "`", 1, true), name .. "." .. field)
+      end
+    end
+    for name in pairs(settings.general) do assert.is_truthy(reference:find("`" .. name .. "`", 1, true), name) end
+  end)
+end)
