@@ -66,6 +66,12 @@ function event.of_reload(options)
     slot_time = clock.format(options.at), message = #parts > 0 and table.concat(parts, "; ") or "nothing changed"}
 end
 
+-- This daemon leads since `at`.
+function event.of_leader(options)
+  return {kind = "leader", id = ("leader/%s/%s"):format(options.instance, clock.format(options.at)), slot = options.at,
+    slot_time = clock.format(options.at), message = "leads from now on"}
+end
+
 -- A mistake in the schedule.
 function event.of_problem(problem)
   local text = require "problems".format(problem)

@@ -7,6 +7,7 @@
 local decision = require "hooks.decision"
 local folder = require "hooks.folder"
 local keeper = require "hooks.keeper"
+local json = require "json"
 local known = require "hooks.known"
 local new_queue = require("hooks.queue").new
 local process = require "process"
@@ -129,9 +130,7 @@ end
 -- The event that hooks get: a copy, so that what happens later does not change it.
 local function snapshot(name, event)
   local copy = {}
-  for key, value in pairs(event) do
-    copy[key] = type(value) == "table" and table.move(value, 1, #value, 1, {}) or value
-  end
+  for key, value in pairs(event) do copy[key] = type(value) == "table" and json.copy(value) or value end
   copy.hook = name
   return copy
 end
@@ -151,8 +150,8 @@ function Hooks:unable()
   if #self.file_names > 0 and not self.keeper.loaded then return self.keeper.start_error end
 end
 
--- Runs a decision hook of all files, one after the other, and waits. -> {verdict = "run" | "skip", reason, file,
--- args, env, delay}; or nil, message, and what the other files said when one failed. A veto counts in any case.
+-- Runs a decision hook of all files, one after the other, and waits. -> {verdict = "run" | "skip", reason, file, args,
+-- env, delay, patches}; or nil, message, and what the other files said when one failed. A veto counts in any case.
 function Hooks:call(name, event)
   local sum, problem = {verdict = "run"}, self:unable()
   if problem then return nil, problem, sum end

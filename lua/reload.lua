@@ -167,7 +167,8 @@ end
 function Reload:swap_hooks(host)
   local old = self.hooks
   if host == old then return end
-  self.hooks, self.runner.hooks = host, host
+  self.hooks = host
+  self.runner:set_hooks(host)
   task.spawn(function() old:close() end)
 end
 
@@ -196,10 +197,8 @@ function Reload:announce(cause, changes, settings, hooks_changed)
   for _, change in ipairs(changes) do counts[change.what] = counts[change.what] + 1 end
   counts.cause, counts.jobs, counts.hooks = cause, #self.plan.jobs, hooks_changed and "changed" or nil
   log.info("reloaded", counts)
-  if self.hooks:defined "on_reload" then
-    self.hooks:fire("on_reload", event.of_reload {at = self.since, changes = changes, settings = settings,
-      hooks = hooks_changed})
-  end
+  self.hooks:fire("on_reload", event.of_reload {at = self.since, changes = changes, settings = settings,
+    hooks = hooks_changed})
 end
 
 -- Between becoming the leader and deciding slots, jobs must stay as they are.

@@ -11,19 +11,28 @@ local rules = require "rules"
 local sys = require "sys"
 local task = require "task"
 local template = require "template"
+local wishes = require "wishes"
+
+local LATE <const> = 10 -- seconds after which a start is late: REGISTRY_PUNCTUAL
 
 local Runner = {}
 Runner.__index = Runner
 
--- options: {instance=, jobs={job, …}, settings=, hooks=, alerts=, history=}; the registry is set by attach. What is
--- ordered later stands in suspended = {JOB = {until=, reason=, by=}} and paused = nil or the same (lua/policy.lua).
+-- options: {instance=, jobs={job, …}, settings=, hooks=, alerts=, history=, summary=}; the registry is set by attach.
+-- What is ordered later stands in suspended = {JOB = {until=, reason=, by=}} and paused = nil or the same
+-- (lua/policy.lua).
 function Runner.new(options)
   local self = setmetatable({instance = options.instance, settings = options.settings or {}, hooks = options.hooks,
     alerts = options.alerts, history = options.history,
     listeners = {}, jobs = {}, suspended = {}, paused = nil}, Runner)
   for _, job in ipairs(options.jobs) do self.jobs[job.name] = job end
+  self.wishes = wishes.new {hooks = options.hooks, summary = options.summary,
+    manifest = function(...) return self:manifest(...) end}
   return self
 end
+
+-- Others take the place of the hooks, from now on.
+function Runner:set_hooks(host) self.hooks, self.wishes.hooks = host, host end
 
 function Runner:attach(registry) self.registry = registry end
 
@@ -44,7 +53,7 @@ end
 function Runner:tell(hook, kind, run, alert)
   local e = event.of_run(kind, run, self.jobs[run.job])
   self.history:add(run)
-  if hook then self.hooks:fire(hook, e) end
+  if hook then self.wishes:tell(hook, e) end
   if not alert then return self:reported(run) end
   self.alerts:send(event.for_alert(e), function() self:reported(run) end)
 end
@@ -81,20 +90,6 @@ function Runner:replace(run)
   if done then return log.info("run waits until those that it replaces are gone", fields(run)) end
   if code == "limit" then return self:skip(run, message) end
   log.warning("the run does not replace", fields(run, {error = message}))
-end
-
--- Asks the hooks. Returns the changes they want, or nil and the reason of a veto.
-function Runner:before_run(job, run)
-  if not self.hooks:defined "before_run" then return {} end
-  local verdict, failure, others = self.hooks:call("before_run", event.of_run("before_run", run, job))
-  if failure then
-    local runs = policy.after_hook_error(job)
-    log.error("before_run failed", fields(run, {so = runs and "the slot runs" or "the slot is skipped"}))
-    if not runs then return nil, "before_run failed: " .. failure:match "[^\n]*" end
-    verdict = others
-  end
-  if verdict.verdict == "skip" then return nil, "before_run: " .. verdict.reason end
-  return verdict
 end
 
 -- What a hook asked for, done after it returned well.
@@ -171,10 +166,11 @@ end
 -- What the hooks want of this attempt, asked once: it is kept when the run has to wait then. nil: it is decided.
 function Runner:answer(job, run, data)
   if data.answer and data.answer.attempt == run.attempt then return data.answer end
-  local changes, reason = self:before_run(job, run)
+  local changes, reason = self.wishes:ask("before_run", job, event.of_run("before_run", run, job))
   if not changes then return self:skip(run, reason) end
   if (changes.delay or 0) <= 0 then return changes end
-  data.answer = {attempt = run.attempt, args = changes.args and json.array(changes.args), env = changes.env}
+  data.answer = {attempt = run.attempt, args = changes.args and json.array(changes.args), env = changes.env,
+    patches = changes.patches}
   self:wait(run, {why = "before_run: delay", not_before = clock.now() + math.ceil(changes.delay),
     data = json.encode(data)})
 end
@@ -183,7 +179,11 @@ function Runner:start(job, run)
   local data = data_of(run)
   local answer = self:answer(job, run, data)
   if not answer then return end
-  local manifest = self:manifest(job, run, {args = answer.args or data.args, env = answer.env})
+  local manifest, refusal = self.wishes:manifest(job, run,
+    self:manifest(job, run, {args = answer.args or data.args, env = answer.env}), answer.patches,
+    event.of_run("before_create", run, job))
+  if not manifest then return self:skip(run, refusal) end
+  self.wishes:forget(run)
   local started, message = self.registry:start(run.id, json.encode(manifest), manifest.kind == "Job")
   if not started then return log.warning("the slot is left to the next start", fields(run, {error = message})) end
   self:say("asked", run)
@@ -195,6 +195,13 @@ function Runner:decide(run)
   if decision == "skip" or decision == "drop" then return self:skip(run, why, decision == "drop") end
   if decision == "wait" then return self:wait(run, {why = why}) end
   if decision == "replace" then return self:replace(run) end
+  local wanted = self.wishes:of_attempt(run)
+  if wanted.refused then
+    self.wishes:forget(run)
+    return self:skip(run, wanted.refused, true)
+  elseif (wanted.not_before or 0) > clock.now() then
+    return self:wait(run, {why = "on_attempt_failed: delay", not_before = wanted.not_before})
+  end
   self:start(job, run)
 end
 
@@ -213,6 +220,7 @@ function Runner:on_skipped(run)
     local missed = run.missed > 0
     log.warning(missed and "slots missed" or "slot skipped", fields(run, {reason = run.reason,
       count = missed and run.missed or nil, from = missed and clock.format(run.missed_from) or nil}))
+    if missed then self.wishes:tell("on_missed", event.of_run("missed", run, self.jobs[run.job])) end
     self:tell("on_skipped", missed and "missed" or "skipped", run, true)
   end)
 end
@@ -232,11 +240,19 @@ function Runner:on_delayed(run, why)
   self.delays = nil
 end
 
+-- Something about a run that goes on.
+function Runner:tell_running(hook, run, message)
+  local e = event.of_run(hook:match "^on_(.*)", run, self.jobs[run.job])
+  e.message = message
+  self.wishes:tell(hook, e)
+end
+
 function Runner:on_started(run)
   self:say("started", run)
   log.info("run started", fields(run, {trigger = run.trigger ~= "schedule" and run.trigger or nil}))
   local e = event.of_run("started", run, self.jobs[run.job])
-  self.hooks:fire("on_started", e)
+  self.wishes:tell("on_started", e)
+  if run.lateness > LATE then self:tell_running("on_late", run, ("it starts %d s late"):format(run.lateness)) end
   self.alerts:note(event.for_alert(e))
 end
 
@@ -246,16 +262,24 @@ function Runner:tell_success(run, more)
     self.alerts:note(event.for_alert(event.of_run("succeeded", run, self.jobs[run.job])))
     return self:tell("on_succeeded", "succeeded", run, false)
   end
-  self.hooks:fire("on_succeeded", event.of_run("succeeded", run, self.jobs[run.job]))
+  self.wishes:tell("on_succeeded", event.of_run("succeeded", run, self.jobs[run.job]))
   self:tell("on_recovered", "recovered", run, true)
 end
 
 function Runner:tell_failure(run, more)
   more.message = run.message
+  local job = self.jobs[run.job]
+  if run.outcome == "start_failed" then
+    self.wishes:tell("on_start_failed", event.of_run("start_failed", run, job))
+  end
   if run.retry_at then
-    more.retry_at = clock.format(run.retry_at)
-    log.warning("attempt failed", fields(run, more))
-    return self:tell("on_attempt_failed", "attempt_failed", run, false)
+    local again, why = self.wishes:attempt_failed(job, run, event.of_run("attempt_failed", run, job))
+    if again then
+      more.retry_at = clock.format(run.retry_at)
+      log.warning("attempt failed", fields(run, more))
+      return self:tell(nil, "attempt_failed", run, false)
+    end
+    run.retry_at, run.message = nil, ("%s%s%s"):format(run.message or "", run.message and "; " or "", why)
   end
   log[run.replaced and "info" or "error"](run.replaced and "run replaced" or "run failed", fields(run, more))
   if run.attempt > 0 then

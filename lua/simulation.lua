@@ -51,6 +51,13 @@ function simulation.hooks(dir, watch, log)
   return self
 end
 
+local NOTHING <const> = {kind = "Pod"}
+
+-- Whether hooks may look into what is created.
+local function changes_manifests(host)
+  return host:defined "before_run" or host:defined "before_create" or host:defined "on_attempt_failed"
+end
+
 -- The registry as the runner sees it: its answers to slots are noted on the way.
 function simulation:overheard(real)
   local seen, asked, watch = {}, self.asked, self.watch
@@ -90,7 +97,9 @@ function simulation:make_runner(options)
   end
   local runner = Runner.new {instance = options.instance, jobs = options.jobs, settings = options.settings,
     hooks = options.hooks.host, alerts = captured, history = setmetatable({}, silent)}
-  runner.manifest = function() return {kind = "Pod"} end -- nobody runs it
+  if not changes_manifests(options.hooks.host) then
+    runner.manifest = function() return NOTHING end -- nobody runs it
+  end
   function runner.tell(_, hook, kind, run, alert)
     if hook and self.hooks:defined(hook) then return Runner.tell(runner, hook, kind, run, alert) end
     runner:reported(run)
@@ -124,7 +133,7 @@ function simulation:handlers(runner)
   local out, watch, asked, hooks = runner:handlers(), self.watch, self.asked, self.hooks
   local on_slot, on_skipped, on_outcome = out.on_slot, out.on_skipped, out.on_outcome
   local outcome_is_told = false
-  for _, hook in ipairs {"on_succeeded", "on_failed", "on_attempt_failed", "on_recovered"} do
+  for _, hook in ipairs {"on_succeeded", "on_failed", "on_attempt_failed", "on_recovered", "on_start_failed"} do
     outcome_is_told = outcome_is_told or hooks:defined(hook)
   end
   function out.on_slot(run)
@@ -141,7 +150,7 @@ function simulation:handlers(runner)
     if outcome_is_told then return on_outcome(run) end
     runner:reported(run)
   end
-  if not hooks:defined "on_started" then out.on_started = nil end
+  if not hooks:defined "on_started" and not hooks:defined "on_late" then out.on_started = nil end
   function out.on_ready() end
   return out
 end

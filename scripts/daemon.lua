@@ -11,6 +11,7 @@ local hooks = require "hooks"
 local hooks_folder = require "hooks.folder"
 local leader = require "leader"
 local log = require "log"
+local overrun = require "overrun"
 local place = require "place"
 local problems = require "problems"
 local registry = require "registry"
@@ -18,6 +19,7 @@ local Reload = require "reload"
 local Runner = require "runner"
 local schedule = require "schedule"
 local sources = require "reload.sources"
+local summary = require "history.summary"
 local sys = require "sys"
 local task = require "task"
 local web = require "web"
@@ -85,7 +87,7 @@ local hook_host = start_hooks(found, plan.settings)
 -- What is due goes to the runner, what is over comes back to it.
 local past = history.new {store = where.store, rows = plan.settings.history_rows}
 runner = Runner.new {instance = options.instance, jobs = plan.jobs, settings = plan.settings, hooks = hook_host,
-  alerts = alerts, history = past}
+  alerts = alerts, history = past, summary = summary.new(past)}
 if where.client then
   Events.new {client = where.client, namespace = where.namespace, instance = options.instance}:listen(past, runner.jobs)
 end
@@ -143,6 +145,8 @@ local why = task.await(function(resume)
   local leads, refusal = lead:start()
   if not leads then return resume(refusal) end
   commands:serve()
+  overrun.watch {runner = runner, registry = jobs}
+  runner.hooks:fire("on_leader", event.of_leader {instance = options.instance, at = lead.since})
   log.info("ready", {jobs = #jobs:jobs(), bad = #plan.bad, executor = where.kind, namespace = where.namespace})
 end)
 

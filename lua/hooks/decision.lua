@@ -1,5 +1,6 @@
--- What before_run may answer: how one answer is checked (in the hook host), and how those of several files become
--- one (in the daemon).
+-- What hooks that decide may answer: how one answer is checked (in the hook host), and how those of several files
+-- become one (in the daemon).
+local known = require "hooks.known"
 local nearest = require "nearest"
 
 local decision = {}
@@ -33,9 +34,34 @@ function checks.delay(value)
   end
 end
 
--- The two values that the hook returned -> {verdict = "run" | "skip", reason, args, env, delay}, or nil and what
--- is wrong with them.
-function decision.check(answer, reason)
+local function contains(list, value)
+  for _, each in ipairs(list) do
+    if each == value then return true end
+  end
+  return false
+end
+
+function checks.patch(value)
+  if type(value) ~= "table" or next(value) == nil then return "must be a table of what to change in the manifest" end
+end
+
+function checks.manifest(value)
+  if type(value) ~= "table" or type(value.kind) ~= "string" then return "must be a whole manifest" end
+end
+
+function checks.retry(value)
+  if value ~= false then return "can only be false: it says that there is no further attempt" end
+end
+
+-- A manifest that is returned as it is means {manifest = …}.
+local function unwrapped(answer, allowed)
+  return allowed == known.hooks.before_create.answers and answer.kind and {manifest = answer} or answer
+end
+
+-- The two values that the hook returned -> {verdict = "run" | "skip", reason, args, env, delay, patch, manifest}, or
+-- nil and what is wrong with them.
+function decision.check(hook, answer, reason)
+  local allowed = known.hooks[hook].answers
   if answer == nil or answer == true then return {verdict = "run"} end
   if answer == false then
     if type(reason) ~= "string" or reason == "" then
@@ -48,21 +74,21 @@ function decision.check(answer, reason)
       :format(type(answer))
   end
   local change = {verdict = "run"}
-  for field, value in next, answer do
-    local check = checks[field]
-    if not check then
-      return nil, ("there is no change '%s'%s (args, env, delay)")
-        :format(tostring(field), nearest.hint(tostring(field), {"args", "env", "delay"}))
+  for field, value in next, unwrapped(answer, allowed) do
+    if not contains(allowed, field) then
+      return nil, ("there is no change '%s'%s (%s)")
+        :format(tostring(field), nearest.hint(tostring(field), allowed), table.concat(allowed, ", "))
     end
-    local wrong = check(value)
+    local wrong = checks[field](value)
     if wrong then return nil, ("%s %s"):format(field, wrong) end
     change[field] = value
   end
+  if change.retry == false then return {verdict = "skip", reason = "the hook wants no further attempt"} end
   return change
 end
 
 -- Adds one file's answer to what the files before it said. The first veto wins; of args the last, of env each
--- name's last, of delays the longest.
+-- name's last, of delays the longest; sum.patches are those of all, in order (lua/hooks/patch.lua).
 function decision.add(sum, answer, file)
   if sum.verdict == "skip" then return end
   if answer.verdict == "skip" then
@@ -70,6 +96,10 @@ function decision.add(sum, answer, file)
     return
   end
   sum.args = answer.args or sum.args
+  if answer.patch or answer.manifest then
+    sum.patches = sum.patches or {}
+    table.insert(sum.patches, {patch = answer.patch, manifest = answer.manifest})
+  end
   if answer.delay then sum.delay = math.max(sum.delay or 0, answer.delay) end
   for name, value in pairs(answer.env or {}) do
     sum.env = sum.env or {}

@@ -52,7 +52,7 @@ local function entry(message, hook)
   end
   return function(event)
     local answer, reason = hook(event)
-    local value, wrong = decision.check(view.plain(answer), reason)
+    local value, wrong = decision.check(message.hook, view.plain(answer), reason)
     if value then return value end
     local where = debug.getinfo(hook, "S")
     error(("%s:%d: %s: %s"):format(where.short_src, where.linedefined, message.hook, wrong), 0)

@@ -1,16 +1,24 @@
 -- The hooks that operators can define, and what they are told. The one place to add to.
 local known = {}
 
--- A decision hook is waited for and its answer counts; the others are told what happened.
+-- A decision hook is waited for and its answer counts, which may have the fields `answers` (lua/hooks/decision.lua);
+-- the others are told what happened.
 known.hooks = {
-  before_run = {decision = true},
+  before_run = {decision = true, answers = {"args", "env", "delay", "patch"}},
+  before_create = {decision = true, answers = {"patch", "manifest"}},
   on_started = {},
+  on_late = {},
+  on_overrun = {},
+  on_slow = {},
   on_succeeded = {},
   on_failed = {},
-  on_attempt_failed = {},
+  on_attempt_failed = {decision = true, answers = {"retry", "delay", "patch"}},
+  on_start_failed = {},
   on_recovered = {},
   on_skipped = {},
+  on_missed = {},
   on_reload = {},
+  on_leader = {},
 }
 
 -- What an event holds, beside hook all from lua/event.lua. A field that does not apply is nil; one that is not
@@ -18,7 +26,7 @@ known.hooks = {
 known.event_fields = {
   "hook", "kind", "id", "job", "namespace", "run", "slot", "slot_time", "attempt", "trigger", "lateness", "outcome",
   "exit_code", "reason", "message", "started", "finished", "log_tail", "missed", "missed_from", "retry_at",
-  "schedule",  "description", "file", "line",
+  "schedule", "description", "file", "line", "history", "manifest",
 }
 
 -- Seconds that a hook may compute. Waiting for http.request does not count.

@@ -40,7 +40,7 @@ describe("lua/HOOKS.md", function()
       start(name, text)
     end
     table.sort(names)
-    assert.same({"chain.lua", "freeze.lua", "gate.lua", "slow.lua"}, names)
+    assert.same({"chain.lua", "freeze.lua", "gate.lua", "latest.lua", "memory.lua", "slow.lua"}, names)
   end)
 
   it("describes every hook and every field of an event", function()
@@ -82,6 +82,30 @@ describe("lua/HOOKS.md", function()
     tell(h, "on_succeeded", kit.event "extract")
     tell(h, "on_succeeded", kit.event "load")
     assert.same({{kind = "trigger", job = "transform"}}, effects)
+  end)
+
+  it("doubles memory up to a limit", function()
+    local h = start("memory.lua", samples()["memory.lua"])
+    local event = {id = "1", job = "a", reason = "OOMKilled", attempt = 1,
+      manifest = {kind = "Pod", spec = {containers = {{name = "main"}}}}}
+    local answer = h:call("on_attempt_failed", event)
+    assert.same({{name = "main", resources = {limits = {memory = "4Gi"}}}}, answer.patches[1].patch.spec.containers)
+    event.attempt = 3
+    assert.equal("it needs more than 8 GiB", h:call("on_attempt_failed", event).reason)
+    event.reason = "Error"
+    assert.same({verdict = "run"}, h:call("on_attempt_failed", event))
+  end)
+
+  it("refuses images without a version", function()
+    local h = start("latest.lua", samples()["latest.lua"])
+    local function verdict(image)
+      return h:call("before_create", {id = "1", job = "a",
+        manifest = {kind = "Pod", spec = {containers = {{name = "main", image = image}}}}}).verdict
+    end
+    for image, expected in pairs {["a:1"] = "run", ["h:5000/a"] = "skip", ["h:5000/a:2"] = "run", a = "skip",
+      ["a:latest"] = "skip", ["a@sha256:00"] = "run"} do
+      assert.equal(expected, verdict(image), image)
+    end
   end)
 
   it("tells of slow runs", function()

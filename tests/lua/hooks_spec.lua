@@ -61,7 +61,7 @@ describe("a hooks folder", function()
   it("refuses a misspelt hook, a global, a second definition and a hook that is none", function()
     for text, message in pairs {
       ["\nfunction on_fialed() end"] = "^x.lua:2: on_fialed is not a hook; did you mean on_failed?",
-      ["function before_breakfast() end"] = "^x.lua:1: before_breakfast is not a hook %(there are: before_run, ",
+      ["function before_breakfast() end"] = "^x.lua:1: before_breakfast is not a hook %(there are: before_create, before_run, ",
       ["count = 1"] = "^x.lua:1: 'count' is not declared: write 'local count = …'",
       ["local total = 0\ntotla = 1"] = "^x.lua:2: 'totla' is not declared.*did you mean total?",
       ["print = nil"] = "^x.lua:1: 'print' is built in",

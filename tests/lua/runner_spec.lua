@@ -1,8 +1,10 @@
 -- The middle of the daemon with a registry, hooks and alerts that only remember.
 local baseline = require "baseline"
 local clock = require "clock"
+local json = require "json"
 local log = require "log"
 local policy = require "policy"
+local hook_names = require "hooks.known"
 local Runner = require "runner"
 local task = require "task"
 
@@ -19,9 +21,13 @@ local function fake()
   end
   function registry.replace(_, id) seen.replaces = id return true end
   function registry.trigger(_, job, request) seen.asked = {job, request} return true end
-  local hooks = {answers = {}}
-  function hooks.defined() return hooks.answers[1] ~= nil end
-  function hooks.call() return table.remove(hooks.answers, 1) end
+  local hooks = {answers = {}, others = {}} -- of before_run; by the hook's name
+  local function answers_of(name) return name == "before_run" and hooks.answers or hooks.others[name] or {} end
+  function hooks.defined(_, name) return not hook_names.hooks[name].decision or answers_of(name)[1] ~= nil end
+  function hooks.call(_, name, event)
+    seen.hooks[#seen.hooks + 1] = {name, event}
+    return table.remove(answers_of(name), 1)
+  end
   function hooks.fire(_, name, event) seen.hooks[#seen.hooks + 1] = {name, event} end
   local alerts = {}
   function alerts.send(_, event, done) seen.alerts[#seen.alerts + 1] = event if done then done(true) end end
@@ -183,7 +189,8 @@ describe("the runner", function()
   end)
 
   it("tells of an attempt that is tried again by its own hook, and alerts the last one only", function()
-    local runner, seen = fake()
+    local runner, seen, _, hooks = fake()
+    hooks.others.on_attempt_failed = {{verdict = "run"}}
     runner:on_outcome(run {outcome = "failed", retry_at = 1795507300})
     assert.same({"on_attempt_failed", "attempt_failed", 1795507300},
       {seen.hooks[1][1], seen.hooks[1][2].kind, seen.hooks[1][2].retry_at})
@@ -192,6 +199,65 @@ describe("the runner", function()
     assert.equal("on_failed", seen.hooks[2][1])
     assert.equal("boom; all 3 attempts failed", seen.alerts[1].message)
     assert.same({1, 2}, seen.reported)
+  end)
+
+  it("lets a hook end the retries: the attempt is the last one, and what was planned is dropped quietly", function()
+    local runner, seen, _, hooks = fake()
+    hooks.others.on_attempt_failed = {{verdict = "skip", reason = "no use"}}
+    runner:on_outcome(run {outcome = "failed", retry_at = 1795507300})
+    assert.equal("on_failed", seen.hooks[2][1])
+    assert.equal("on_attempt_failed: no use", seen.alerts[1].message)
+    runner:on_slot(run {id = 2, name = "a-1-r1", attempt = 1, trigger = "retry"})
+    assert.equal("on_attempt_failed: no use", seen.skipped[2])
+    assert.same(1, #seen.alerts)
+  end)
+
+  it("lets a hook change the next attempt, and only that", function()
+    local runner, seen, _, hooks = fake()
+    local patch = {spec = {containers = {{name = "main", resources = {limits = {memory = "2Gi"}}}}}}
+    hooks.others.on_attempt_failed = {{verdict = "run", delay = 60, patches = {{patch = patch}}}}
+    runner:on_outcome(run {outcome = "failed", reason = "OOMKilled", retry_at = 1795507300})
+    assert.equal("main", seen.hooks[1][2].manifest.spec.containers[1].name)
+    local retry = run {id = 2, name = "a-1-r1", attempt = 1, trigger = "retry"}
+    runner:on_slot(retry)
+    assert.equal("on_attempt_failed: delay", seen.waits[2].why)
+    runner.wishes.retries["ns/a-1"].not_before = 0
+    runner:on_slot(retry)
+    assert.matches('"memory":"2Gi"', seen.started[2], 1, true)
+    runner:on_slot(run {id = 3, name = "a-1-r2", attempt = 2, trigger = "retry"})
+    assert.falsy(seen.started[3]:find("2Gi", 1, true))
+  end)
+
+  it("shows what is created to before_create, which may change or refuse it", function()
+    local runner, seen, _, hooks = fake()
+    hooks.answers = {{verdict = "run", patches = {{patch = {metadata = {labels = {team = "a"}}}}}}}
+    hooks.others.before_create = {
+      {verdict = "run", patches = {{patch = {metadata = {name = "mine", labels = {["kube-scheduler/job"] = "other"},
+        annotations = {x = "y"}}}}}},
+      {verdict = "skip", reason = "no limits"}, {verdict = "run", patches = {{patch = {kind = "Job"}}}},
+    }
+    runner:on_slot(run())
+    local shown = seen.hooks[2][2].manifest
+    assert.equal("a", shown.metadata.labels.team)
+    local made = json.parse(seen.started[1])
+    assert.same({"a-1", "a", "a", "y"}, {made.metadata.name, made.metadata.labels["kube-scheduler/job"],
+      made.metadata.labels.team, made.metadata.annotations.x})
+    runner:on_slot(run {id = 2})
+    assert.equal("before_create: no limits", seen.skipped[2])
+    runner:on_slot(run {id = 3})
+    assert.equal("before_create: the kind must stay Pod", seen.skipped[3])
+  end)
+
+  it("tells of a late start, a start that failed and missed slots by their own hooks too", function()
+    local runner, seen = fake()
+    runner:on_started(run {lateness = 10})
+    runner:on_started(run {lateness = 11})
+    runner:on_outcome(run {outcome = "start_failed"})
+    runner:on_skipped(run {missed = 2, missed_from = 1795507100, reason = "missed"})
+    local names = {}
+    for i, each in ipairs(seen.hooks) do names[i] = each[1] end
+    assert.same({"on_started", "on_started", "on_late", "on_start_failed", "on_failed", "on_missed", "on_skipped"}, names)
+    assert.equal("late", seen.hooks[3][2].kind)
   end)
 
   it("tells of a recovery, by hook and alert", function()
