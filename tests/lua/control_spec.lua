@@ -130,3 +130,22 @@ describe("an answer", function()
     assert.is_true(#answer.rows > 0)
   end)
 end)
+
+describe("a silence", function()
+  it("is ordered for a job or all, with its author, and ended", function()
+    local c, _, state = control()
+    c.alerts = require "incident".new {sender = {routes = {}}, spawn = function() end}
+    c.alerts:restore(state)
+    local till = clock.now() + 60
+    assert.matches("there is no job 'nightli'", ask(c, "silence", {job = "nightli", ["until"] = till, reason = "r"}).error)
+    assert.matches("needs a reason", ask(c, "silence", {job = "nightly", ["until"] = till}).error)
+    assert.same({job = "all", ["until"] = till}, ask(c, "silence", {job = "all", ["until"] = till, reason = "r"}))
+    assert.equal("alice", state.tables.silences["*"].by)
+    assert.is_true(ask(c, "unsilence", {job = "nightly"}).again)
+    state.down = true
+    assert.matches("nothing changed", ask(c, "unsilence", {job = "all"}).error)
+    state.down = false
+    assert.is_false(ask(c, "unsilence", {job = "all"}).again)
+    assert.same({}, state.tables.silences)
+  end)
+end)
