@@ -9,10 +9,11 @@
  * A run that is ended (stop, pending_timeout) gets the finalizer kube-scheduler/name and annotations with its
  * outcome, and is deleted: a Job with propagation Foreground, so that its Pods go although the Job stays. Its
  * work stops, its name stays taken, and a later daemon tells that outcome; discard removes the finalizer.
- * Until then a deletion of its namespace waits. Ended before its container started, it is over when the API
- * server has accepted the deletion; else when its containers have ended or only its name is left. What is
- * still there 60 s after its grace period is lost: its node does not answer. One that succeeded before the
- * deletion reached it has succeeded. */
+ * Until then a deletion of its namespace waits, which is why no other run has that finalizer: what somebody
+ * else deletes goes, with its name (scripts/OPERATIONS.md, assumptions). Ended before its container started,
+ * it is over when the API server has accepted the deletion; else when its containers have ended or only its
+ * name is left. What is still there 60 s after its grace period is lost: its node does not answer. One that
+ * succeeded before the deletion reached it has succeeded. */
 #ifndef KS_KUBE_EXECUTOR_H
 #define KS_KUBE_EXECUTOR_H
 

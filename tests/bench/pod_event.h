@@ -56,7 +56,7 @@ static const char pod_tail[] =
 
 /* The caller's; NULL: out of memory. */
 static inline char *pod_event(void) {
-    enum { MANAGERS = 4 };
+    enum { MANAGERS = 6 };
     char *text = malloc(sizeof pod_head + MANAGERS * (sizeof pod_manager + 1) + sizeof pod_tail);
     if (!text)
         return NULL;
