@@ -79,6 +79,7 @@ local function has_containers(manifest)
 end
 
 function patch.apply(manifest, changes)
+  if #changes == 0 then return manifest end
   local out = manifest
   for _, change in ipairs(changes) do
     local wanted = view.integers(change.patch or change.manifest)

@@ -89,7 +89,7 @@ function Commands:template(name, slot)
   local job, instance = self.world:job(name), self.world.options.instance
   slot = slot and instant(slot) or job.schedule and job.schedule:next(clock.now()) or clock.now()
   local owner = {instance = instance, namespace = job.namespace, job = job.name, slot = slot, attempt = 0}
-  return yaml.encode(template.render(job.prepared, {job = job.name, name = names.slot(owner), instance = instance,
+  return yaml.encode(template.render(template.of(job), {job = job.name, name = names.slot(owner), instance = instance,
     slot = slot, attempt = 0, trigger = "schedule"}))
 end
 
