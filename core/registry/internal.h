@@ -114,6 +114,7 @@ void run_set_result(struct run *run, const struct result *result);
 int run_set_data(struct run *run, const char *data); /* NULL: keeps what there is */
 void run_note_end(struct run *run);                  /* for upstreams and last_success */
 void run_free(struct registry *registry, struct run *run);
+void run_release(struct run *run); /* its memory only: the registry goes as a whole */
 bool run_is_active(const struct run *run);
 #define RUN_OF_TIMER(item) MAP_OWNER(item, struct run, timer)
 

@@ -28,9 +28,7 @@ static void free_after(struct job *job) {
 static void job_free(struct job *job) {
     for (struct run *run = job->runs, *next; run; run = next) {
         next = run->next_;
-        tail_free(run->tail);
-        free(run->data);
-        free(run);
+        run_release(run);
     }
     free_after(job);
     free(job->name);

@@ -230,6 +230,15 @@ void run_note_end(struct run *run) {
         job->last_success = run->slot;
 }
 
+void run_release(struct run *run) {
+    tail_free(run->tail);
+    free(run->data);
+    free(run->reason);
+    free(run->result.reason);
+    free(run->result.message);
+    free(run);
+}
+
 void run_free(struct registry *registry, struct run *run) {
     struct job *job = run->job;
     run_decided(registry, run);
@@ -240,12 +249,7 @@ void run_free(struct registry *registry, struct run *run) {
     registry->change++;
     unlink_from_job(run);
     ids_remove(&registry->runs, run->id);
-    tail_free(run->tail);
-    free(run->data);
-    free(run->reason);
-    free(run->result.reason);
-    free(run->result.message);
-    free(run);
+    run_release(run);
     job_release_if_unused(registry, job);
 }
 
