@@ -120,7 +120,7 @@ commands = control.new {runner = runner, registry = jobs, lead = lead, state = w
 
 -- What is seen and asked over HTTP, also while another leads.
 local shown = {options = options, where = where, plan = plan, runner = runner, registry = jobs, lead = lead,
-  state = where.state, history = past, control = commands, sender = sender, hooks = hook_host}
+  state = where.state, history = past, control = commands, alerts = alerts, hooks = hook_host}
 local pages
 if options.listen then
   pages, failure = web.start(options, shown)

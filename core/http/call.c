@@ -60,11 +60,21 @@ static void wake_call(struct http_call *call) {
     server_kick(call->server);
 }
 
+static struct MHD_Response *response_of(const void *body, size_t len) {
+    void *copy = malloc(len + 1);
+    if (!copy)
+        return NULL;
+    memcpy(copy, body, len);
+    struct MHD_Response *response = MHD_create_response_from_buffer(len, copy, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(copy);
+    return response;
+}
+
 /* Receiving */
 
 static enum MHD_Result refuse(struct MHD_Connection *mhd, unsigned status, const char *text) {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = response_of(text, strlen(text));
     if (!response)
         return MHD_NO;
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
@@ -213,9 +223,7 @@ static int give(struct http_call *call, unsigned status, struct MHD_Response *re
 
 int http_respond(struct http_call *call, unsigned status, const struct http_pair *headers, size_t count,
                  const void *body, size_t len, struct err *err) {
-    return give(call, status,
-                MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY), headers,
-                count, err);
+    return give(call, status, response_of(body, len), headers, count, err);
 }
 
 static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t most) {

@@ -98,9 +98,9 @@ local function of_telling(m, daemon)
   of_hooks("hook_limit_kills_total", "Hook hosts that were killed for what they did", "kills")
   m:counter("alerts_sent_total", "Alerts, by route and what became of them", {labels = {"route", "result"},
     read = function(emit)
-      for _, route in ipairs(text.keys(daemon.sender.stats)) do
+      for _, route in ipairs(text.keys(daemon.alerts.sender.stats)) do
         for _, result in ipairs {"delivered", "failed", "dropped"} do
-          emit(daemon.sender.stats[route][result], route, result)
+          emit(daemon.alerts.sender.stats[route][result], route, result)
         end
       end
     end})
@@ -111,11 +111,14 @@ local function tzdata_version()
 end
 
 local function of_machinery(m, daemon)
-  local loaded, version = clock.now(), tzdata_version()
+  local version = tzdata_version()
+  local function configuration() return daemon.control.reload:describe() end
   m:gauge("config_last_reload_successful", "Whether the schedule was last read without a mistake",
-    {read = function(emit) emit(daemon.plan.problems:errors() == 0) end})
+    {read = function(emit)
+      emit(daemon.plan.problems:errors() == 0 and not configuration().refused)
+    end})
   m:gauge("config_last_reload_success_timestamp_seconds", "When the schedule that runs was read", {unit = "seconds",
-    read = function(emit) emit(loaded) end})
+    read = function(emit) emit(configuration().since) end})
   m:gauge("loop_lag_seconds", "How late the event loop came to a task that was due at once", {unit = "seconds",
     read = function(emit)
       local before = clock.monotonic()

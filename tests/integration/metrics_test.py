@@ -90,6 +90,18 @@ def _():
     assert "job_name=" not in scrape(standby) and value(scrape(standby), "leader") == 0
 
 
+@test("a refused change of the schedule is measured, and its end", seconds=90)
+def _():
+    web = Web()
+    successful = "config_last_reload_successful"
+    assert value(scrape(web), successful) == 1
+    web.daemon.write("schedule.yml", "pi: {cron: never}")
+    wait_for(lambda: value(scrape(web), successful) == 0, 40, "the mistake")
+    web.daemon.write("schedule.yml", json.dumps({"other": TICK}))
+    text = wait_for(lambda: value(scrape(web), successful) == 1 and scrape(web), 40, "the good version")
+    assert 'job_name="other"' in text and 'job_name="pi"' not in text
+
+
 @test("--metrics-jobs off leaves jobs out", seconds=60)
 def _():
     text = scrape(Web(arguments=["--metrics-jobs", "off"]))
