@@ -35,7 +35,7 @@ def freeze_leader(scene, step):
 
 def target(scene, step):
     leader = scene.wait_leader()
-    return next(replica.server for replica in scene.replicas if (replica is leader) == step.on_leader)
+    return (leader if step.on_leader else scene.other(leader)).server
 
 
 def away(verb):
@@ -62,19 +62,34 @@ def pause_etcd(scene, step):
     away("pause")(scene, step, "etcd")
 
 
+JOB = "job-001"  # of all the schedule's: every second second, each slot exactly once
+
+
 def frozen_requests(scene, step):
     """The leader's API server is frozen, then the leader, with a slot's creates sent and not answered: its
-    connections stay. They thaw some seconds after the other replica has taken over through the other API server;
-    what was frozen is executed then."""
+    connections stay. The other replica takes over through the other API server and creates the same objects. When
+    they are gone again, or after so many seconds, what was frozen thaws, and is executed."""
     leader = scene.wait_leader()
     scene.sleep(2 - (time.time() + 0.1) % 2)  # shortly before a slot of all jobs
     scene.cluster("pause", leader.server)
-    scene.sleep(2.5)
+    begin = time.time() - 0.5
+    scene.sleep(3)
     leader.signal(signal.SIGSTOP)
+    end = time.time()
     scene.wait(lambda: scene.leader() not in (None, leader), 60, "nobody took over")
-    scene.sleep(step.length)
+    made = set()
+
+    def made_and_gone():
+        slots = scene.slots_of(JOB, scene.other(leader).server)
+        if slots is None:
+            return False
+        made.update(slot for slot in slots if begin < slot < end)
+        return made and not made & slots
+
+    scene.sleep_until(made_and_gone, step.length)
     scene.cluster("resume", leader.server)
-    scene.sleep(8)  # an end of the leader would cancel its requests
+    scene.sleep_until(lambda: scene.cluster.is_ready(leader.server), 60)
+    scene.sleep(8)  # the leader would cancel its requests, which are over time
     leader.signal(signal.SIGCONT)
 
 

@@ -1,6 +1,7 @@
 """Who plays in tests/chaos/run: a control plane with two API servers, a hollow kubelet, and two replicas of the
 scheduler that are started again whenever they end."""
 
+import datetime
 import http.client
 import json
 import os
@@ -20,6 +21,10 @@ SERVERS = ("apiserver", "second-apiserver")
 # For the auditor: etcd keeps everything, and as JSON.
 FLAGS = "--etcd-compaction-interval=0 --storage-media-type=application/json"
 LEADS = re.compile(rb"^(\S+) info +ready ")  # what a daemon logs once it leads
+
+
+def parse_time(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 class Cluster:
@@ -86,6 +91,14 @@ class Cluster:
             return response.status, response.read()
         finally:
             connection.close()
+
+    def get(self, path, server="apiserver"):
+        """The object there; None when there is none or the API server is too busy to tell."""
+        try:
+            status, body = self.request("GET", path, server=server)
+        except (OSError, http.client.HTTPException):
+            return None
+        return json.loads(body) if status == 200 else None
 
     def create(self, path, body):
         status, answer = self.request("POST", path, body)
@@ -183,17 +196,32 @@ class Scene:
                 replica.supervise()
             time.sleep(max(0, min(0.1, end - time.monotonic())))
 
-    def wait(self, predicate, seconds, otherwise):
+    def sleep_until(self, predicate, seconds):
+        """Until it holds, but at most so long; whether it does."""
         end = time.monotonic() + seconds
         while not predicate():
             if time.monotonic() > end:
-                raise RuntimeError(f"{otherwise} after {seconds} s")
+                return False
             self.sleep(0.2)
+        return True
+
+    def wait(self, predicate, seconds, otherwise):
+        if not self.sleep_until(predicate, seconds):
+            raise RuntimeError(f"{otherwise} after {seconds} s")
+
+    def slots_of(self, job, server):
+        """Those of which the job has a Pod, as that API server knows; None when it does not say."""
+        pods = self.cluster.get(f"/api/v1/namespaces/{self.namespace}/pods?resourceVersion=0&labelSelector="
+                                f"kube-scheduler/job={job}", server)
+        return pods and {parse_time(pod["metadata"]["annotations"]["kube-scheduler/slot"]) for pod in pods["items"]}
 
     def leader(self):
         """The replica that leads, the newest to say so; None while there is none."""
         newest = max(self.replicas, key=Replica.leads_since)
         return newest if newest.leads_since() else None
+
+    def other(self, replica):
+        return next(other for other in self.replicas if other is not replica)
 
     def wait_leader(self):
         self.wait(self.leader, 60, "no replica leads")
@@ -201,14 +229,10 @@ class Scene:
 
     def decided_up_to(self):
         """Every slot up to here is decided, none left open: from the Lease's annotations."""
-        try:
-            status, body = self.cluster.request(
-                "GET", f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{INSTANCE}-jobs")
-        except (OSError, http.client.HTTPException):
-            return 0  # too busy
-        if status != 200:
+        lease = self.cluster.get(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{INSTANCE}-jobs")
+        if not lease:
             return 0
-        marks = json.loads(body)["metadata"]["annotations"]
+        marks = lease["metadata"]["annotations"]
         open_slots = [entry["slot"] for entry in json.loads(marks.get("kube-scheduler/open", "[]"))]
         return min([int(marks.get("kube-scheduler/watermark", 0)), *(slot - 1 for slot in open_slots)])
 
