@@ -82,7 +82,8 @@ def _():
 @test("an image that cannot be pulled is told at the pending timeout, and its Pod is removed", seconds=200)
 def _():
     where, receiver = namespace(), Receiver()
-    settings = {"retention": "1s", "alerts": {"group_wait": 0, "honeybadger": {"endpoint": receiver.url}}}
+    alerts = {"group_wait": 0, "group_interval": 0, "honeybadger": {"endpoint": receiver.url}}
+    settings = {"retention": "1s", "alerts": alerts}
     environment = {"HONEYBADGER_API_KEY": "key", "SSL_CERT_FILE": receiver.ca, "no_proxy": "127.0.0.1"}
     daemon = start(where, "nowhere", "true", image="localhost:1/no-such-image:1", settings=settings,
                    environment=environment, pending_timeout="20s", history={"failed": 0})

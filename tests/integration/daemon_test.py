@@ -201,7 +201,7 @@ def _():
 def _():
     api = hollow_api()
     daemon = run_in_two_namespaces(api, "--watch-namespaces", "default")
-    daemon.wait_log(r"schedule\.yml:1:\d+: error: job 'there' runs in namespace kube-system, which --watch-namespaces")
+    daemon.wait_log(r"schedule\.yml:1:\d+: error: job 'there' runs in namespace kube-system, which is not watched")
     assert watched(api) == {"default"}, watched(api)
     assert {change["namespace"] for change in api.history("pods")} == {"default"}
 
