@@ -3,15 +3,17 @@
 --   incident.new{sender=: of alert.new, jobs={job, …}, whole=: they are all, settings=: settings.alerts; for tests
 --     now=, sleep=, spawn=} -> desk
 --   desk:send(event, done)   what an operator may have to know; done() once the state store has it, or it needs none
---   desk:note(event)         a run started or succeeded
 --   desk:configure{sender=, jobs=, settings=}   the schedule was loaded anew; sender: nil when it stays
 --   desk:note(event)         a run started or succeeded, or was skipped because somebody ordered so
 --   desk:silence(name, order), desk.silences   see incident/silence.lua
 --   desk:restore(state)      we lead: goes on with what an earlier daemon left; before it nothing is told but the log
 local clock = require "clock"
+local groups = require "incident.groups"
+local json = require "json"
 local Ledger = require "incident.ledger"
 local log = require "log"
 local Overdue = require "incident.overdue"
+local Routes = require "incident.routes"
 local rules = require "incident.rules"
 local silence = require "incident.silence"
 local task = require "task"
@@ -21,7 +23,6 @@ local Desk = {}
 Desk.__index = Desk
 
 local TICK = 1           -- seconds
-local SUMMARY = 20       -- triggers at once, beyond which they become one
 local GIVE_UP = 7200     -- seconds after a turn when a route that does not take it is given up
 local CLOSED = 86400     -- seconds that a closed incident is kept, so that a run told again does not open it anew
 local MOST = 5000        -- records
@@ -35,46 +36,23 @@ local function by_name(jobs)
 end
 
 function incident.new(options)
-  return setmetatable({
-    sender = options.sender, jobs = by_name(options.jobs), whole = options.whole,
-    settings = rules.settings(options.settings),
+  local settings = rules.settings(options.settings)
+  local self = setmetatable({
+    whole = options.whole, groups = groups.new(settings),
     now = options.now or clock.now, sleep = options.sleep or task.sleep, spawn = options.spawn or task.spawn,
     ledger = Ledger.new(), silences = {}, waiting = {}, -- done functions that wait for the state store
     full = {},    -- whole events of this daemon's incidents, with their log lines
     sending = {}, -- [KEY .. ROUTE] = true, or the time of the next try
     early = {},   -- what came before we led
     refreshed = {}, -- {ROUTE = time}
-    last_flush = -math.huge,
   }, Desk)
+  self:equip(options.sender, by_name(options.jobs), settings)
+  return self
 end
 
--- Routes
-
--- What the job's `alerts` says, else every route that is on but those that only escalation brings in.
-function Desk:routes_of(record, now)
-  local out = {}
-  local job = self.jobs[record.job]
-  local chosen = job and job.alerts
-  for name, route in pairs(self.sender.routes) do
-    if not (route.each or route.check_ins or route.alive) then
-      out[name] = rules.chooses(chosen, name, self.settings.escalate)
-    end
-  end
-  local escalate = self.settings.escalate
-  if escalate and not record.notice and not rules.muted(chosen) and now - record.changed >= escalate.after then
-    for _, name in ipairs(escalate.to) do out[name] = self.sender.routes[name] and true end
-  end
-  return out
-end
-
--- Those of a trait (check_ins, each) that the job has not turned off.
-function Desk:routes_with(trait, job_name)
-  local out = {}
-  local job = self.jobs[job_name]
-  for name, route in pairs(self.sender.routes) do
-    if route[trait] and (trait == "each" or rules.chooses(job and job.alerts, name)) then out[name] = true end
-  end
-  return out
+function Desk:equip(sender, jobs, settings)
+  self.sender, self.jobs, self.settings, self.groups.settings = sender, jobs, settings, settings
+  self.routes = Routes.new(sender.routes, jobs, settings)
 end
 
 -- What happens
@@ -87,14 +65,14 @@ end
 
 function Desk:open(e, what)
   local key = what.notice and rules.notice_key(e) or Ledger.key(e, what.incident)
-  if not self.ledger.records[key] and self:count() >= MOST then
+  if not self.ledger.records[key] and self.ledger:count() >= MOST then
     return log.error("too many incidents: one is not told", {job = e.job, alert = e.kind, bound = MOST})
   end
   local job = self.jobs[e.job] or {}
   self.full[key] = e
   self.ledger:failure(key, e, {
     incident = what.incident, notice = what.notice, now = self.now(),
-    parent = self:parent_of(self.ledger.records[key], e, what),
+    parent = rules.parent(self.ledger.records, key, e, what, self.now()),
     after = what.incident == "failing" and (job.alert_after or self.settings.alert_after) or 1,
   })
 end
@@ -110,18 +88,18 @@ end
 
 function Desk:take(e)
   local what = rules.classify(e)
-  if what.direct then return self.sender:send(e, nil, self:routes_of({job = e.job, notice = true}, self.now())) end
+  if what.direct then return self:pass_on(e, self.routes:of({job = e.job, notice = true}, self.now())) end
   if what.closes then return self:close(e, what.closes) end
   self:open(e, what)
 end
 
 function Desk:check_in(e)
-  local routes = self:routes_with("check_ins", e.job)
+  local routes = self.routes:with("check_ins", e.job)
   if next(routes) then self.sender:send(rules.check_in(e, self.jobs[e.job]), nil, routes) end
 end
 
 function Desk:send(e, done)
-  self.sender:send(e, nil, self:routes_with("each"))
+  self.sender:send(e, nil, self.routes:with("each"))
   if rules.is_run(e) then self:check_in(e) end
   if not self.state then
     self.early[#self.early + 1] = e
@@ -136,26 +114,6 @@ function Desk:note(e)
   if not self.state then return end
   if e.kind == "skipped" then return self.overdue:excuse(e.job, self.now(), e.slot_time) end
   if e.kind == "succeeded" then self:take(e) end
-end
-
--- A summary speaks for its members until they recover; the scheduler's own trouble for what it did to the slots
--- meanwhile.
-function Desk:parent_of(old, e, what)
-  if old and old.want and old.parent and rules.is_summary(old.parent) then return old.parent end
-  if what.incident ~= "not run" and e.kind ~= "start_failed" then return nil end
-  for key, record in pairs(self.ledger.records) do
-    if record.incident == "held" then
-      local ended = not record.want and record.changed or self.now()
-      local slot = e.slot_time or self.now()
-      if slot >= record.since - rules.HELD_BEFORE and slot <= ended then return key end
-    end
-  end
-end
-
-function Desk:count()
-  local count = 0
-  for _ in pairs(self.ledger.records) do count = count + 1 end
-  return count
 end
 
 -- Who is owed a word
@@ -184,11 +142,18 @@ function Desk:owed(key, record)
     if owes_end(record, route) and self.sender.routes[route] and free(route) then out[route] = false end
   end
   if record.want and not record.parent and not self:silenced(record) then
-    for route, wanted in pairs(self:routes_of(record, now)) do
-      if wanted and not record.told[route] and free(route) then out[route] = true end
+    for route in pairs(self.routes:of(record, now)) do
+      if not record.told[route] and free(route) then out[route] = true end
     end
   end
   return out
+end
+
+-- A route did not take the beginning of an incident: the one that stands in for it is told at once.
+function Desk:fall_back(key, record, route)
+  local other = self.routes:instead_of(route)
+  if not other or not record.want or record.told[other] or record.failed_on then return end
+  self:tell(key, self.ledger:change(key, {failed_on = route}), other, true)
 end
 
 function Desk:delivered(key, route, want, ok)
@@ -196,6 +161,7 @@ function Desk:delivered(key, route, want, ok)
   local record, now = self.ledger.records[key], self.now()
   self.sending[at] = nil
   if not record then return end
+  if not ok and want then self:fall_back(key, record, route) end
   if not ok and now - record.changed < GIVE_UP then
     self.sending[at] = now + math.max(1, self.settings.group_interval)
     return
@@ -207,35 +173,60 @@ end
 function Desk:tell(key, record, route, want)
   self.sending[key .. "\0" .. route] = true
   local e = want and rules.trigger(record, self.full[key]) or rules.over(record)
+  local failed_on = want and record.failed_on
+  if failed_on and route == self.routes:instead_of(failed_on) then e = rules.instead(e, failed_on) end
   self.sender:send(e, function(ok) self:delivered(key, route, want, ok) end, {[route] = true})
 end
 
--- More triggers at once than anybody reads: one incident that speaks for them.
-function Desk:summarize(keys)
-  local now, records = self.now(), self.ledger.records
+-- Something that is told once: what a route does not take is told by the one that stands in for it.
+function Desk:pass_on(e, routes)
+  for route in pairs(routes) do
+    self.sender:send(e, function(ok)
+      local other = not ok and self.routes:instead_of(route)
+      if other and not routes[other] then self.sender:send(rules.instead(e, route), nil, {[other] = true}) end
+    end, {[route] = true})
+  end
+end
+
+-- More beginnings at once than anybody reads: one incident speaks for them, on every route that one of them goes to.
+function Desk:summarize(keys, owed)
+  local now, records, routes = self.now(), self.ledger.records, json.object {}
   table.sort(keys)
+  for _, key in ipairs(keys) do
+    for route in pairs(owed[key]) do routes[route] = true end
+  end
   local e = rules.summary(keys, records, now)
   local parent = Ledger.key(e, e.incident)
   self.ledger:failure(parent, e, {incident = e.incident, after = 1, now = now})
+  self.ledger:change(parent, {routes = routes})
   for _, key in ipairs(keys) do self.ledger:change(key, {parent = parent}) end
-  for route, want in pairs(self:owed(parent, records[parent])) do self:tell(parent, records[parent], route, want) end
+  self:tell_all(parent, self:owed(parent, records[parent]))
 end
 
-function Desk:flush()
-  local fresh, all = {}, {}
+function Desk:tell_all(key, owed)
+  for route, want in pairs(owed) do self:tell(key, self.ledger.records[key], route, want) end
+end
+
+local function group_of(self, key, record)
+  if self.settings.group_by == "all" then return "" end
+  return (record.notice or record.job == rules.SELF) and key or record.job
+end
+
+-- Tells what is due of all that is owed.
+function Desk:round(now)
+  local owed, list = {}, {}
   for key, record in pairs(self.ledger.records) do
-    local owed = self:owed(key, record)
-    if next(owed) then all[key] = owed end
-    if next(owed) and record.want and not next(record.told) and not record.notice then fresh[#fresh + 1] = key end
+    local words = self:owed(key, record)
+    if next(words) then
+      local known = next(record.told) or record.notice or rules.is_summary(key)
+      owed[key] = words
+      list[key] = {group = group_of(self, key, record), fresh = record.want and not known}
+    end
   end
-  if #fresh > SUMMARY then
-    self:summarize(fresh)
-    for _, key in ipairs(fresh) do all[key] = nil end
-  end
-  for _, key in ipairs(text.keys(all)) do
-    for route, want in pairs(all[key]) do self:tell(key, self.ledger.records[key], route, want) end
-  end
-  self.last_flush, self.flush_at = self.now(), nil
+  local keys, many = self.groups:look(list, now)
+  if many and #many > 1 then self:summarize(many, owed) elseif many then keys[#keys + 1] = many[1] end
+  table.sort(keys)
+  for _, key in ipairs(keys) do self:tell_all(key, owed[key]) end
 end
 
 -- Passing time
@@ -245,9 +236,9 @@ function Desk:remind(key, record, now)
   if now - record.reminded < self.settings["repeat"] then return end
   self.ledger:change(key, {reminded = now})
   local e = rules.reminder(self.ledger.records[key], self.full[key])
-  for route in pairs(record.told) do
-    if self.sender.routes[route] then self.sender:send(e, nil, {[route] = true}) end
-  end
+  local routes = {}
+  for route in pairs(record.told) do routes[route] = self.sender.routes[route] and true end
+  self:pass_on(e, routes)
 end
 
 -- Some services forget what they are not told again.
@@ -268,19 +259,12 @@ local function settled(record) return not record.want and (record.failures or 0)
 
 function Desk:tidy(key, record, now)
   local age = now - record.changed
-  if record.want and rules.is_summary(key) and not self:speaks_for(key) then
+  if record.want and rules.is_summary(key) and not self.ledger:speaks_for(key) then
     self.ledger:success(key, record.event, {after = 1, now = now})
   elseif record.notice and age >= self.settings["repeat"] or settled(record) and age >= CLOSED then
     self.ledger:drop(key)
     self.full[key] = nil
   end
-end
-
-function Desk:speaks_for(parent)
-  for _, record in pairs(self.ledger.records) do
-    if record.parent == parent and record.want then return true end
-  end
-  return false
 end
 
 function Desk:look_for_overdue(now)
@@ -305,23 +289,16 @@ end
 -- One look at everything; each second.
 function Desk:tick()
   if not self.state then return end
-  local now, any = self.now(), false
+  local now = self.now()
   self:look_for_overdue(now)
   for _, key in ipairs(text.keys(self.ledger.records)) do
     local record = self.ledger.records[key]
-    any = any or next(self:owed(key, record)) ~= nil
     self:remind(key, record, now)
     self:tidy(key, record, now)
   end
   self:refresh(now)
   self:live(now)
-  if not any then
-    self.flush_at = nil
-    return
-  end
-  self.flush_at = self.flush_at or math.max(now + self.settings.group_wait,
-    self.last_flush + self.settings.group_interval)
-  if now >= self.flush_at then self:flush() end
+  self:round(now)
 end
 
 -- Makes durable what changed, then lets go of the runs that waited for it. A store that fails holds no alert.
@@ -356,8 +333,8 @@ function Desk:close_orphans(of_leader)
 end
 
 function Desk:configure(options)
-  self.sender, self.jobs, self.whole = options.sender or self.sender, by_name(options.jobs), true
-  self.settings = rules.settings(options.settings)
+  self.whole = true
+  self:equip(options.sender or self.sender, by_name(options.jobs), rules.settings(options.settings))
   if not self.state then return end
   self.overdue = Overdue.new(self.jobs, self.overdue.marks, self.now())
   self:close_orphans(false)

@@ -31,9 +31,10 @@ local ESCALATE = {after = {"duration", required = true}, to = {"strings", requir
 
 local general = {
   log_lines = {"count"},
+  group_by = {"choice", values = {"job", "all"}}, summary_over = {"count", min = 1},
   group_wait = {"duration"}, group_interval = {"duration"}, ["repeat"] = {"duration"},
   alert_after = {"count", min = 1}, recover_after = {"count", min = 1},
-  escalate = {"object", fields = ESCALATE},
+  escalate = {"object", fields = ESCALATE}, fallback = {"string"},
 }
 settings.general = general
 
@@ -63,6 +64,15 @@ end
 -- Where one's own route of that name would stand.
 function settings.own_path(hooks, name) return ("%s/%s/%s.lua"):format(hooks, OWN_FOLDER, name) end
 
+-- A route that is to hear of incidents.
+local function check_receiver(name, alerts, place, problems)
+  settings.check_name(name, alerts, place, problems)
+  local route = settings.is_bundled(name) and require("alert." .. name)
+  if route and (route.each or route.check_ins or route.alive) then
+    problems:error(place, "the route '%s' takes no incidents: name another", name)
+  end
+end
+
 -- A mapping as the schedule has it -> a plain table of what is good. hooks: the folder of hooks.
 function settings.check(raw, place, hooks, problems)
   if type(raw) ~= "table" or json.is_array(raw) then
@@ -79,8 +89,9 @@ function settings.check(raw, place, hooks, problems)
   local out = schema.check(raw, fields, place.file, problems, "settings.alerts.")
   for name in pairs(of_operator) do out[name] = out[name] ~= nil and type(out[name]) == "table" and out[name] or {} end
   for _, name in ipairs(out.escalate and out.escalate.to or {}) do
-    settings.check_name(name, out, schema.place(place.file, raw, "escalate"), problems)
+    check_receiver(name, out, schema.place(place.file, raw, "escalate"), problems)
   end
+  if out.fallback then check_receiver(out.fallback, out, schema.place(place.file, raw, "fallback"), problems) end
   return out
 end
 

@@ -3,7 +3,8 @@
 --
 -- A record: {job=, namespace=, incident=, kind=, want=: it is wrong now, told={ROUTE=true}: who knows so, since=: when
 -- it first went wrong, changed=: when `want` last turned, failures=, successes=: in a row, runs={the last few},
--- reminded=, parent=: the key of the one that speaks for it, event=: what to say, notice=: nothing ever ends it}.
+-- reminded=, parent=: the key of the one that speaks for it, event=: what to say, notice=: nothing ever ends it,
+-- failed_on=: a route that did not take it, routes={ROUTE=true}: instead of those that its job chooses}.
 -- Whoever's `told` differs from `want` is owed a word; no other rule makes an alert, so trigger and end alternate.
 local clean = require "alert.sender.text".clean
 local json = require "json"
@@ -37,6 +38,20 @@ function Ledger:change(key, changes)
   for name, value in pairs(changes) do new[name] = value or nil end
   self.records[key], self.dirty = new, true
   return new
+end
+
+function Ledger:count()
+  local count = 0
+  for _ in pairs(self.records) do count = count + 1 end
+  return count
+end
+
+-- Whether something is wrong for which the record of that key speaks.
+function Ledger:speaks_for(parent)
+  for _, record in pairs(self.records) do
+    if record.parent == parent and record.want then return true end
+  end
+  return false
 end
 
 function Ledger:drop(key) self.records[key], self.dirty = nil, true end
@@ -79,7 +94,7 @@ function Ledger:success(key, e, options)
   local successes = (old.successes or 0) + 1
   if old.want and successes < options.after then return self:change(key, {successes = successes}) end
   self:change(key, {want = false, failures = 0, was = old.failures, successes = false, changed = options.now,
-    parent = false, over = brief(e)})
+    parent = false, failed_on = false, over = brief(e)})
 end
 
 function Ledger:tell(key, route, want)

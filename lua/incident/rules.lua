@@ -1,4 +1,4 @@
--- Which happening belongs to which incident, whom a job's `alerts` chooses, and what is said.
+-- Which happening belongs to which incident, and what is said.
 local clock = require "clock"
 
 local rules = {}
@@ -7,7 +7,8 @@ rules.SELF = "kube-scheduler" -- the job of what concerns no job
 rules.HELD = "/kube-scheduler/held" -- the incident of slots that are held
 rules.HELD_BEFORE = 300 -- seconds before slots were held that its cause may have been at work: a start deadline
 
-local defaults = {group_wait = 30, group_interval = 300, ["repeat"] = 4 * 3600, alert_after = 1, recover_after = 1}
+local defaults = {group_by = "job", group_wait = 30, group_interval = 300, summary_over = 20, ["repeat"] = 4 * 3600,
+  alert_after = 1, recover_after = 1}
 
 -- With defaults for what is not said. given: settings.alerts of the schedule, or nil.
 function rules.settings(given)
@@ -38,23 +39,24 @@ function rules.classify(e)
   return {notice = true, incident = kind}
 end
 
-function rules.notice_key(e) return "notice/" .. (e.id or e.kind .. "/" .. (e.job or "")) end
+function rules.is_summary(key) return key:find("/many ", 1, true) ~= nil end
 
-function rules.muted(chosen) return chosen == "none" end
-
-local function contains(list, name)
-  for _, each in ipairs(list) do
-    if each == name then return true end
+-- The key of the incident that speaks for what happened: a summary for its members until they recover, the scheduler's
+-- own trouble for what it did to the slots meanwhile. key: of the incident that e, classified as what, belongs to.
+function rules.parent(records, key, e, what, now)
+  local old = records[key]
+  if old and old.want and old.parent and rules.is_summary(old.parent) then return old.parent end
+  if what.incident ~= "not run" and e.kind ~= "start_failed" then return nil end
+  for other, record in pairs(records) do
+    if record.incident == "held" then
+      local ended = not record.want and record.changed or now
+      local slot = e.slot_time or now
+      if slot >= record.since - rules.HELD_BEFORE and slot <= ended then return other end
+    end
   end
-  return false
 end
 
--- chosen: a job's `alerts`: "none", a list, or nil for all but those that wait for escalation.
-function rules.chooses(chosen, name, escalate)
-  if chosen == "none" then return false end
-  if chosen then return contains(chosen, name) end
-  return not (escalate and contains(escalate.to, name))
-end
+function rules.notice_key(e) return "notice/" .. (e.id or e.kind .. "/" .. (e.job or "")) end
 
 local function copy(e, more)
   local out = {}
@@ -77,6 +79,9 @@ function rules.trigger(record, full)
   return copy(e, {incident = record.incident, since = record.since})
 end
 
+-- What a route is told in the place of another that did not take it.
+function rules.instead(e, route) return copy(e, {instead_of = route}) end
+
 local WELL = {held = "deciding slots again", ["not run"] = "running again"}
 
 local function times(n) return n == 1 and "1 failure" or n .. " failures" end
@@ -95,8 +100,6 @@ function rules.over(record)
     title = ("%s is %s"):format(record.job or rules.SELF, WELL[record.incident] or "well again"),
     message = what .. clock.format(record.since)})
 end
-
-function rules.is_summary(key) return key:find("/many ", 1, true) ~= nil end
 
 -- An incident that stands for many: what they are, as far as it is worth reading.
 function rules.summary(keys, records, now)

@@ -1,27 +1,9 @@
 -- What a schedule may say about alerts: each mistake at its place; secrets that stay secret.
-local problems = require "problems"
-local schedule = require "schedule"
 local settings = require "alert.settings"
 local sys = require "sys"
 
-local dir = os.tmpname()
-os.remove(dir)
-sys.mkdir(dir)
-
-local function write(name, content)
-  local file = assert(io.open(dir .. "/" .. name, "w"))
-  file:write(content)
-  file:close()
-end
-
-local function load(yaml)
-  write("schedule.yml", yaml)
-  write("pod.yml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: main, image: busybox}\n")
-  local plan = schedule.load {dir = dir, name = "schedule.yml", instance = "test"}
-  local lines = {}
-  for i, problem in ipairs(plan.problems) do lines[i] = problems.format(problem):sub(#dir + 2) end
-  return plan, lines
-end
+local folder = require "schedule_kit".new()
+local dir, load, write = folder.dir, folder.load, folder.write
 
 local JOB = 'job: {cron: "0 5 * * *", template: pod.yml%s}\n'
 
@@ -53,13 +35,21 @@ settings:
   end)
 
   it("may name a route of one's own, which is a file beside the hooks", function()
-    sys.mkdir(dir .. "/hooks")
-    sys.mkdir(dir .. "/hooks/alerts")
     write("hooks/alerts/pager.lua", "return {}")
     local plan, lines = load("settings: {cron_dialect: standard, alerts: {pager: {number: 5}}}\n" .. JOB:format ", alerts: [pager]")
     assert.same({}, lines)
     assert.equal(5, plan.settings.alerts.pager.number)
     assert.same({"pager"}, plan.jobs[1].alerts)
+  end)
+
+  it("name a fallback and routes to escalate to that take incidents", function()
+    local _, lines = load("settings:\n  cron_dialect: standard\n  alerts:\n    fallback: dead_man\n" ..
+      "    escalate: {after: 5m, to: [log]}\n    group_by: route\n" .. JOB:format "")
+    assert.same({
+      "schedule.yml:4:15: error: the route 'dead_man' takes no incidents: name another",
+      "schedule.yml:5:15: error: the route 'log' takes no incidents: name another",
+      "schedule.yml:6:15: error: 'settings.alerts.group_by': one of job, all expected",
+    }, lines)
   end)
 
   it("may be turned off for a job", function()
@@ -93,8 +83,6 @@ describe("a route of one's own", function()
   local alert = require "alert"
 
   local function try(source)
-    sys.mkdir(dir .. "/hooks")
-    sys.mkdir(dir .. "/hooks/alerts")
     write("hooks/alerts/mine.lua", source)
     local sent = {}
     local sender, err = alert.new {hooks = dir .. "/hooks", settings = {mine = {to = "x"}}, routes = {"mine"},

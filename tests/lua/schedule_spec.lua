@@ -7,26 +7,8 @@ local sys = require "sys"
 local template = require "template"
 local text = require "text"
 
-local dir = os.tmpname()
-os.remove(dir)
-sys.mkdir(dir)
-
-local function write(name, content)
-  local file = assert(io.open(dir .. "/" .. name, "w"))
-  file:write(content)
-  file:close()
-end
-
-local POD = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: main, image: busybox, args: [a]}\n"
-
-local function load(yaml, name)
-  write(name or "schedule.yml", yaml)
-  write("pod.yml", POD)
-  local plan = schedule.load {dir = dir, name = name or "schedule.yml", instance = "test"}
-  local lines = {}
-  for i, problem in ipairs(plan.problems) do lines[i] = problems.format(problem):gsub("^" .. dir:gsub("%p", "%%%0") .. "/", "") end
-  return plan, lines
-end
+local folder = require "schedule_kit".new()
+local dir, load, write = folder.dir, folder.load, folder.write
 
 local SETTINGS = "settings: {cron_dialect: standard}\n"
 

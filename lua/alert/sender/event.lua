@@ -114,6 +114,7 @@ function event.complete(given, about, now)
   e.title = e.title or (e.job or "kube-scheduler") .. " " .. phrase
   local message = e.message or details(e)
   e.text = message and e.title .. ": " .. message or e.title
+  if given.instead_of then e.text = ("%s (the route %s did not take this)"):format(e.text, given.instead_of) end
   -- What makes two alerts the same incident: never the run, the time or the exit code.
   e.key = digest(e.environment, e.instance, e.namespace, e.job, e.incident or e.kind,
     e.group or e.kind == "hook" and e.title)
