@@ -30,6 +30,7 @@ struct server {
     uv_tcp_t tcp;
     const struct reply *replies;
     size_t at;
+    const char *greeting; /* said first, as a mail server does: then a request is a line; or NULL */
     int requests, connections;
     char last[4096];
     int port;
@@ -46,6 +47,12 @@ static void wrote(uv_write_t *write, int status) {
     free(write);
 }
 
+static void say(struct peer *peer, const char *text) {
+    uv_write_t *write = malloc(sizeof *write);
+    uv_buf_t bytes = uv_buf_init((char *)(uintptr_t)text, (unsigned)strlen(text));
+    assert_int_equal(uv_write(write, (uv_stream_t *)&peer->tcp, &bytes, 1, wrote), 0);
+}
+
 static void give(struct peer *peer) {
     struct server *server = peer->server;
     const struct reply *reply = &server->replies[server->at];
@@ -54,9 +61,7 @@ static void give(struct peer *peer) {
     server->requests++;
     (void)snprintf(server->last, sizeof server->last, "%s", peer->in.data);
     buf_clear(&peer->in);
-    uv_write_t *write = malloc(sizeof *write);
-    uv_buf_t bytes = uv_buf_init((char *)(uintptr_t)reply->text, (unsigned)strlen(reply->text));
-    assert_int_equal(uv_write(write, (uv_stream_t *)&peer->tcp, &bytes, 1, wrote), 0);
+    say(peer, reply->text);
     if (reply->ending == CLOSE)
         uv_close((uv_handle_t *)&peer->tcp, free_peer);
     else if (reply->ending == RESET)
@@ -75,6 +80,11 @@ static void got(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes) {
     free(bytes->base);
     if (len < 0) {
         uv_close((uv_handle_t *)stream, free_peer);
+        return;
+    }
+    if (peer->server->greeting) {
+        if (peer->in.len > 0 && peer->in.data[peer->in.len - 1] == '\n')
+            give(peer);
         return;
     }
     const char *end = peer->in.data ? strstr(peer->in.data, "\r\n\r\n") : NULL;
@@ -98,6 +108,8 @@ static void connected(uv_stream_t *stream, int status) {
     uv_unref((uv_handle_t *)&peer->tcp);
     assert_int_equal(uv_accept(stream, (uv_stream_t *)&peer->tcp), 0);
     assert_int_equal(uv_read_start((uv_stream_t *)&peer->tcp, allocate, got), 0);
+    if (server->greeting)
+        say(peer, server->greeting);
 }
 
 /* The client's side of a test: a pool and what its callbacks saw. */
@@ -355,6 +367,39 @@ static void bad_requests_are_named(void **state) {
     assert_string_equal(f->body, "");
 }
 
+/* With TLS, sent and refused: tests/integration/alert_routes_test.py. */
+static void mail_is_not_sent_in_the_clear(void **state) {
+    struct fixture *f = *state;
+    f->server.greeting = "220 test\r\n";
+    serve(f, (const struct reply[]){{"250-test\r\n250 AUTH PLAIN\r\n", KEEP}, {"221 bye\r\n", CLOSE}, {0}});
+    char url[64];
+    (void)snprintf(url, sizeof url, "smtp://127.0.0.1:%d/me", f->server.port);
+    const char *to[] = {"ops@example.org", NULL};
+    struct fetch_mail mail = {.from = "ks@example.org", .to = to};
+    run(f, (struct fetch_request){.url = url, .mail = &mail, .body = "Subject: x\r\n\r\n", .body_len = 14});
+    assert_int_equal(f->result.code, ERR_IO);
+    assert_non_null(strstr(f->error, "STARTTLS"));
+    assert_int_equal(f->server.requests, 1);
+    assert_string_equal(f->server.last, "EHLO me\r\n");
+}
+
+static void addresses_that_would_end_their_line_are_refused(void **state) {
+    struct fixture *f = *state;
+    const char *const evil[] = {"", "a b@example.org", "a@example.org>\r\nRSET", NULL};
+    for (size_t i = 0; evil[i]; i++) {
+        const char *to[] = {"ops@example.org", evil[i], NULL}, *good[] = {"ops@example.org", NULL};
+        struct fetch_mail mails[] = {{.from = evil[i], .to = good}, {.from = "ks@example.org", .to = to}};
+        for (size_t which = 0; which < 2; which++) {
+            struct fetch_request request = {
+                .method = "GET", .url = "smtp://127.0.0.1/", .mail = &mails[which], .done = on_done};
+            struct err err = {0};
+            struct fetch *fetch;
+            assert_int_equal(fetch_start(f->pool, &request, &fetch, &err), ERR_INVALID);
+            assert_non_null(strstr(err.message, which ? "recipient" : "sender"));
+        }
+    }
+}
+
 int main(void) {
     (void)signal(SIGPIPE, SIG_IGN);
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -373,6 +418,8 @@ int main(void) {
         CASE(cancelled_from_its_own_data_callback),
         CASE(pool_may_be_freed_from_done),
         CASE(bad_requests_are_named),
+        CASE(mail_is_not_sent_in_the_clear),
+        CASE(addresses_that_would_end_their_line_are_refused),
     };
     return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);
 }
