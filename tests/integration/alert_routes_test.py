@@ -11,106 +11,62 @@ import json
 import os
 import re
 
+import alert_checks
+from alert_kit import FAILED, OVER, SCRIPT, post, send
 from harness import HERE, Process, Receiver, main, run_binary, temporary_folder, test
-
-KEY = base64.b64encode(b"k" * 32).decode()
-SECRETS = {"SLACK_URL": "{url}/services/T/B/topsecret", "PD_KEY": "topsecretpd", "OG_KEY": "topsecretog",
-           "HOOK_URL": "{url}/hook/topsecret", "HOOK_KEY": "whsec_" + KEY, "PING_KEY": "topsecretping",
-           "MAIL_PASSWORD": "secret"}
-
-# Sends what arg[2] lists, one after the other, to the route arg[1]; a second of waiting takes 10 ms.
-SCRIPT = """
-local alert, cjson, task = require "alert", require "cjson", require "task"
-local settings, events = cjson.decode(arg[1]), cjson.decode(arg[2])
-local name = next(settings)
-local sender, err = alert.new{instance = "test", environment = "ci", settings = settings, routes = {name},
-  sleep = function(seconds) task.sleep(seconds / 100) end}
-if not sender then print("refused: " .. err) return 1 end
-for _, e in ipairs(events) do sender:send(e) end
-while not sender:flush(1) do end
-print(cjson.encode(sender.stats[name]))
-"""
-
-FAILED = {"kind": "failed", "job": "nightly", "namespace": "batch", "run": "nightly-1", "slot_time": 60, "exit_code": 3,
-          "incident": "failing", "since": 60, "log_tail": ["fine €", "<bad> & .", "."]}
-OVER = {"kind": "recovered", "job": "nightly", "namespace": "batch", "run": "nightly-2", "incident": "failing", "since": 60}
-
-
-def send(name, settings, events, url="", ca=None):
-    """(counts of the route, what it logged)"""
-    path = os.path.join(temporary_folder(), "script.lua")
-    with open(path, "w") as file:
-        file.write(SCRIPT)
-    environment = {"no_proxy": "127.0.0.1", "SSL_CERT_FILE": ca or ""}
-    environment.update({key: value.replace("{url}", url) for key, value in SECRETS.items()})
-    done = run_binary([path, json.dumps({name: settings}), json.dumps(events)], environment=environment, seconds=60)
-    said = done.stdout + done.stderr
-    for secret in ("topsecret", KEY):
-        assert secret not in said, said
-    assert done.returncode == 0, said
-    return json.loads(done.stdout.splitlines()[-1]), said
-
-
-def post(name, settings, events=(FAILED, OVER), receiver=None):
-    """(counts, requests, log)"""
-    receiver = receiver or Receiver()
-    settings = {key: value.replace("{url}", receiver.url) if isinstance(value, str) else value
-                for key, value in settings.items()}
-    counts, said = send(name, settings, events, receiver.url, receiver.ca)
-    return counts, receiver.requests(), said
 
 
 def bodies(requests):
     return [json.loads(entry["body"]) for entry in requests]
 
 
-def delivered(counts, count):
-    assert counts == {"delivered": count, "failed": 0, "dropped": 0, "retried": 0}, counts
+def delivered(sent, count):
+    assert sent.counts == {"delivered": count, "failed": 0, "dropped": 0, "retried": 0}, sent.log
 
 
 @test("slack: two messages to the secret address", seconds=60)
 def _():
-    counts, requests, _ = post("slack", {"url": {"env": "SLACK_URL"}})
-    delivered(counts, 2)
-    assert [entry["path"] for entry in requests] == ["/services/T/B/topsecret"] * 2, requests
-    for body in bodies(requests):
+    sent = post("slack", {"url": {"env": "SLACK_URL"}})
+    delivered(sent, 2)
+    assert [entry["path"] for entry in sent.requests] == ["/services/T/B/topsecret"] * 2, sent.requests
+    for body in bodies(sent.requests):
         assert set(body) == {"text"} and 0 < len(body["text"]) < 3000, body
         assert not re.search(r"<|&(?!amp;|lt;|gt;)", body["text"]), body
 
 
 @test("pagerduty: a trigger and a resolve of one dedup_key", seconds=60)
 def _():
-    counts, requests, _ = post("pagerduty", {"routing_key": {"env": "PD_KEY"}, "endpoint": "{url}/v2/enqueue"})
-    delivered(counts, 2)
-    trigger, resolve = bodies(requests)
+    sent = post("pagerduty", {"routing_key": {"env": "PD_KEY"}, "endpoint": "{url}/v2/enqueue"})
+    delivered(sent, 2)
+    trigger, resolve = bodies(sent.requests)
     assert trigger["event_action"] == "trigger" and resolve["event_action"] == "resolve"
     assert trigger["dedup_key"] == resolve["dedup_key"] and 0 < len(trigger["dedup_key"]) <= 255
     payload = trigger["payload"]
     assert payload["severity"] in ("critical", "error", "warning", "info") and payload["source"]
-    assert 0 < len(payload["summary"]) <= 1024 and len(requests[0]["body"]) <= 512_000
+    assert 0 < len(payload["summary"]) <= 1024 and len(sent.requests[0]["body"]) <= 512_000
     assert trigger["routing_key"] == resolve["routing_key"] == "topsecretpd"
 
 
 @test("opsgenie: an alert, and its close by alias", seconds=60)
 def _():
-    counts, requests, _ = post("opsgenie", {"api_key": {"env": "OG_KEY"}, "endpoint": "{url}/v2/alerts"})
-    delivered(counts, 2)
-    alert = json.loads(requests[0]["body"])
+    sent = post("opsgenie", {"api_key": {"env": "OG_KEY"}, "endpoint": "{url}/v2/alerts"})
+    delivered(sent, 2)
+    alert = json.loads(sent.requests[0]["body"])
     assert len(alert["message"]) <= 130 and len(alert["alias"]) <= 512 and len(alert["description"]) <= 15_000
     assert alert["priority"] in ("P1", "P2", "P3", "P4", "P5")
     assert all(isinstance(value, str) for value in alert["details"].values()), alert
-    assert requests[1]["target"] == f"/v2/alerts/{alert['alias']}/close?identifierType=alias", requests[1]
-    assert requests[0]["headers"]["authorization"] == "GenieKey topsecretog"
+    assert sent.requests[1]["target"] == f"/v2/alerts/{alert['alias']}/close?identifierType=alias", sent.requests[1]
+    assert sent.requests[0]["headers"]["authorization"] == "GenieKey topsecretog"
 
 
 @test("alertmanager: every member is told, by one set of labels, which ends", seconds=60)
 def _():
     first, second = Receiver(), Receiver(tls=False)
     first.fault("answer", path="/api/v2/alerts", status=500, times=0)
-    counts, requests, _ = post("alertmanager", {"urls": [first.url, second.url]}, receiver=first)
-    delivered(counts, 2)
+    sent = post("alertmanager", {"urls": [first.url, second.url]}, receiver=first)
+    delivered(sent, 2)
     (firing,), (over,) = bodies(second.requests())
-    assert len(requests) == 2 and firing["labels"] == over["labels"] and firing["labels"]["alertname"]
+    assert len(sent.requests) == 2 and firing["labels"] == over["labels"] and firing["labels"]["alertname"]
     assert all(isinstance(value, str) for value in firing["labels"].values())
     assert "run" not in firing["labels"] and over["endsAt"] < firing["endsAt"], (firing, over)
 
@@ -119,29 +75,61 @@ def _():
 def _():
     receiver = Receiver()
     receiver.script_statuses("/hook/topsecret", [502, 429])
-    counts, requests, _ = post("webhook", {"url": {"env": "HOOK_URL"}, "secret": {"env": "HOOK_KEY"}}, [FAILED], receiver)
-    assert counts["delivered"] == 1 and counts["retried"] == 2 and len(requests) == 3, counts
-    for entry in requests:
+    sent = post("webhook", {"url": {"env": "HOOK_URL"}, "secret": {"env": "HOOK_KEY"}}, [FAILED], receiver)
+    assert sent.counts["delivered"] == 1 and sent.counts["retried"] == 2 and len(sent.requests) == 3, sent.counts
+    for entry in sent.requests:
         headers = entry["headers"]
         signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.{entry['body']}".encode()
         expected = base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).digest()).decode()
         assert headers["webhook-signature"] == "v1," + expected, headers
-    assert len({entry["headers"]["webhook-id"] for entry in requests}) == 1
-    assert len(requests[0]["body"]) < 20_000
+    assert len({entry["headers"]["webhook-id"] for entry in sent.requests}) == 1
+    assert len(sent.requests[0]["body"]) < 20_000
 
 
 @test("healthchecks: start and end of a run under one rid", seconds=60)
 def _():
     started = {**FAILED, "kind": "started", "log_tail": None}
-    counts, requests, _ = post("healthchecks", {"ping_key": {"env": "PING_KEY"}, "endpoint": "{url}/ping"},
+    sent = post("healthchecks", {"ping_key": {"env": "PING_KEY"}, "endpoint": "{url}/ping"},
                                [started, FAILED, {**OVER, "kind": "succeeded"}])
-    delivered(counts, 3)
-    paths = [entry["target"] for entry in requests]
+    delivered(sent, 3)
+    paths = [entry["target"] for entry in sent.requests]
     assert [re.sub(r"rid=[0-9a-f-]{36}$", "rid", path) for path in paths] == [
         "/ping/topsecretping/nightly/start?create=1&rid", "/ping/topsecretping/nightly/fail?create=1&rid",
         "/ping/topsecretping/nightly?create=1&rid"], paths
     assert paths[0][-36:] == paths[1][-36:] != paths[2][-36:]
-    assert len(requests[1]["body"].encode()) <= 10_000 and requests[1]["body"].endswith("\n.")
+    assert len(sent.requests[1]["body"].encode()) <= 10_000 and sent.requests[1]["body"].endswith("\n.")
+
+
+@test("honeybadger and sentry: a notice, an event; their end is not told", seconds=60)
+def _():
+    sent = post("honeybadger", {"api_key": {"env": "HB_KEY"}, "endpoint": "{url}"})
+    assert len(sent.requests) == 1 and not alert_checks.honeybadger_notice(sent.requests[0])
+    sent = post("sentry", {"dsn": {"env": "DSN"}})
+    assert len(sent.requests) == 1 and not alert_checks.sentry_envelope(sent.requests[0], "topsecretpublic")
+
+
+@test("sentry_checkins: start and end of a run under one id, with the monitor's schedule", seconds=60)
+def _():
+    monitor = {"schedule": "0 5 * * *", "timezone": "Europe/Berlin", "timeout": 5400, "deadline": 300, "jitter": 0}
+    events = [{**FAILED, "kind": "started", "monitor": monitor}, {**FAILED, "started": 100, "finished": 160},
+              {**OVER, "job": "Nightly " + "x" * 60, "kind": "succeeded", "monitor": {"schedule": "0 0 5 * * *"}}]
+    sent = post("sentry_checkins", {"dsn": {"env": "DSN"}}, events)
+    delivered(sent, 3)
+    assert not [alert_checks.sentry_envelope(entry, "topsecretpublic") for entry in sent.requests if
+                alert_checks.sentry_envelope(entry, "topsecretpublic")], sent.requests
+    start, end, other = [json.loads(entry["body"].split("\n")[2]) for entry in sent.requests]
+    assert [start["status"], end["status"], other["status"]] == ["in_progress", "error", "ok"]
+    assert start["check_in_id"] == end["check_in_id"] != other["check_in_id"] and end["duration"] == 60
+    assert start["monitor_config"]["schedule"] == {"type": "crontab", "value": "0 5 * * *"}, start
+    assert "monitor_config" not in other, other  # six fields are no crontab
+
+
+@test("dead_man: a GET of the secret address, and nothing more", seconds=60)
+def _():
+    sent = post("dead_man", {"url": {"env": "LIFE_URL"}}, [{"kind": "alive", "job": "kube-scheduler"}])
+    delivered(sent, 1)
+    entry, = sent.requests
+    assert (entry["method"], entry["target"], entry["body"]) == ("GET", "/life/topsecret", ""), entry
 
 
 @test("a service that hangs, closes and throttles gets it in the end; one that refuses the key is left alone", seconds=60)
@@ -149,11 +137,11 @@ def _():
     receiver = Receiver()
     receiver.fault("stall", path="/services")
     receiver.fault("close", path="/services")
-    counts, _, _ = post("slack", {"url": {"env": "SLACK_URL"}, "timeout": 1}, [FAILED], receiver)
-    assert counts["delivered"] == 1 and counts["retried"] == 2, counts
+    sent = post("slack", {"url": {"env": "SLACK_URL"}, "timeout": 1}, [FAILED], receiver)
+    assert sent.counts["delivered"] == 1 and sent.counts["retried"] == 2, sent.counts
     receiver.fault("answer", path="/services", status=403, body="invalid_token topsecret", times=0)
-    counts, _, said = post("slack", {"url": {"env": "SLACK_URL"}}, [FAILED, OVER], receiver)
-    assert counts["failed"] == 2 and said.count("suspended") == 1, (counts, said)
+    sent = post("slack", {"url": {"env": "SLACK_URL"}}, [FAILED, OVER], receiver)
+    assert sent.counts["failed"] == 2 and sent.log.count("suspended") == 1, (sent.counts, sent.log)
 
 
 @test("a secret that is not set stops the start, by its name", seconds=60)
@@ -185,8 +173,8 @@ def mail(server, events=(FAILED,), **settings):
 @test("email: one message by STARTTLS and AUTH, whole, with every line as it was", seconds=60)
 def _():
     server = MailServer()
-    counts, said = mail(server, [{**FAILED, "reason": "Größe"}, OVER], to=["ops@example.org", "x@refused.example"])
-    assert counts["delivered"] == 2, said
+    sent = mail(server, [{**FAILED, "reason": "Größe"}, OVER], to=["ops@example.org", "x@refused.example"])
+    assert sent.counts["delivered"] == 2, sent.log
     first, second = server.mails()
     assert first["known"] and "<ks@example.org>" in first["sender"], first
     assert len(first["recipients"]) == 1 and "<ops@example.org>" in first["recipients"][0], first
@@ -203,25 +191,25 @@ def _():
 @test("email: nothing leaves in the clear, or to a server that nobody vouches for", seconds=60)
 def _():
     server = MailServer("clear")
-    counts, said = mail(server)
-    assert counts["failed"] == 1 and "suspended" in said and not server.mails(), said
+    sent = mail(server)
+    assert sent.counts["failed"] == 1 and "suspended" in sent.log and not server.mails(), sent.log
     server, other = MailServer(), MailServer()
     server.ca = other.ca
-    counts, said = mail(server)
-    assert counts["failed"] == 1 and not server.mails(), said
+    sent = mail(server)
+    assert sent.counts["failed"] == 1 and not server.mails(), sent.log
 
 
 @test("email: a wrong password suspends, a refusal is final, `later` is tried again, and so is silence", seconds=90)
 def _():
-    counts, said = mail(MailServer(), [FAILED, OVER], username="you")
-    assert counts["failed"] == 2 and said.count("suspended") == 1, said
-    counts, said = mail(MailServer("refuses"))
-    assert counts == {"delivered": 0, "failed": 1, "dropped": 0, "retried": 0}, said
-    counts, said = mail(MailServer("busy"))
-    assert counts["delivered"] == 1 and counts["retried"] == 2, said
+    sent = mail(MailServer(), [FAILED, OVER], username="you")
+    assert sent.counts["failed"] == 2 and sent.log.count("suspended") == 1, sent.log
+    sent = mail(MailServer("refuses"))
+    assert sent.counts == {"delivered": 0, "failed": 1, "dropped": 0, "retried": 0}, sent.log
+    sent = mail(MailServer("busy"))
+    assert sent.counts["delivered"] == 1 and sent.counts["retried"] == 2, sent.log
     for mode in ("hangs", "closes"):
-        counts, said = mail(MailServer(mode), timeout=1)
-        assert counts["failed"] == 1 and counts["retried"] == 2, (mode, said)
+        sent = mail(MailServer(mode), timeout=1)
+        assert sent.counts["failed"] == 1 and sent.counts["retried"] == 2, (mode, sent.log)
 
 
 main()
