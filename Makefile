@@ -6,6 +6,7 @@
 #   test-cluster   the same daemon on a real Kubernetes (KUBECONFIG, or KUBEBUILDER_ASSETS)
 #   test-chaos     two daemons on a real control plane while everything fails; SECONDS=180 SEED=random JOBS=200
 #   image     a container image FROM scratch in build/image: scripts/deploy/README.md
+#   manifests     scripts/deploy/kubernetes.yml from the Helm chart
 #   fuzz      each tests/fuzz/FOLDER_fuzz.c on core/FOLDER for FUZZ_SECONDS
 #   libcron   the cron engine alone: build/libcron/libcron.a and include/
 #   bench, bench-cluster     timings beside a peer    lint, format    install (PREFIX, DESTDIR)    clean
@@ -121,6 +122,10 @@ test-chaos: deps-test
 image: deps-image
 	@$(MAKE) --no-print-directory binary
 	@BUILD=$(BUILD) scripts/deploy/image
+
+.PHONY: manifests
+manifests:
+	@scripts/deploy/manifests >scripts/deploy/kubernetes.yml.new && mv scripts/deploy/kubernetes.yml.new scripts/deploy/kubernetes.yml
 
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))

@@ -2,6 +2,7 @@
 -- Host must be ours (DNS rebinding) and what changes something must not come from another site (forgery).
 local clock = require "clock"
 local crypto = require "crypto"
+local log = require "log"
 local reply = require "web.reply"
 local sys = require "sys"
 
@@ -13,8 +14,8 @@ local FRESH = 10 -- seconds until the token file is read again: mounted secrets 
 local safe = {GET = true, HEAD = true}
 
 local function read_token(path)
-  local text, message = sys.read(path)
-  if not text then return nil, message end
+  local text, message, code = sys.read(path)
+  if not text then return nil, message, code end
   local token = text:match "^%s*(%S+)%s*$"
   if not token or #token < 16 then
     return nil, ("%s: one token of at least 16 characters without spaces expected"):format(path)
@@ -22,7 +23,8 @@ local function read_token(path)
   return token
 end
 
--- options: {loopback=, address=, token_file=}. nil and what to do when anybody could give commands.
+-- options: {loopback=, address=, token_file=}. nil and what to do when anybody could give commands. The token file may
+-- come later, as a Secret does in a cluster: until then nobody is let in.
 function Guard.new(options)
   local self = setmetatable({loopback = options.loopback, path = options.token_file}, Guard)
   self.hosts = {localhost = true, ["127.0.0.1"] = true, ["[::1]"] = true, [options.address] = true}
@@ -31,8 +33,12 @@ function Guard.new(options)
     return nil, ("--listen %s is open to others: give --token-file FILE too, or listen on 127.0.0.1"):format(
       options.address)
   end
-  local token, message = read_token(self.path)
-  if not token then return nil, "--token-file: " .. message end
+  local token, message, code = read_token(self.path)
+  if code == "notfound" then
+    log.warning("only probes are answered until the token file is there", {file = self.path})
+  elseif not token then
+    return nil, "--token-file: " .. message
+  end
   self.token, self.read_at = token, clock.monotonic()
   return self
 end
@@ -64,7 +70,8 @@ end
 function Guard:token_refused(request)
   if not self.path then return nil end
   local given = (request.headers.authorization or ""):match "^[Bb]earer%s+(%S+)$"
-  if given and crypto.sha256(given) == crypto.sha256(self:current()) then return nil end
+  local token = self:current()
+  if given and token and crypto.sha256(given) == crypto.sha256(token) then return nil end
   return reply.error(401, "a token is needed: Authorization: Bearer …", nil,
     {["WWW-Authenticate"] = 'Bearer realm="kube-scheduler"'})
 end

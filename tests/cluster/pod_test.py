@@ -1,41 +1,23 @@
 #!/usr/bin/python3
 """The daemon as a Pod of the real Kubernetes of $KUBECONFIG, by scripts/deploy/kubernetes.yml and the image's root.
 
-The image is loaded into the node of the cluster in $CLUSTER_DIR (tests/cluster/cluster). On another cluster give one
-that the node can pull: KUBE_SCHEDULER_IMAGE. $AUDIT_LOG: where the API server says who did what (audit-policy.yml).
+$AUDIT_LOG: where the API server says who did what (audit-policy.yml).
 """
 
 import json
 import os
-import re
-import subprocess
-import urllib.parse
 
+from deployed import IMAGE, NAME, PORT, SHIPPED, complain_of, loopback, main_with_image, wait_logs
 from kubectl import kubectl, new_name
-from harness import ROOT, BINARY, main, on_cleanup, run_binary, temporary_folder, test, wait_for
+from harness import ROOT, run_binary, temporary_folder, test, wait_for
 
 MANIFEST = os.path.join(ROOT, "scripts/deploy/kubernetes.yml")
-IMAGE = re.search(r"image: (kube-scheduler:\S+)", open(MANIFEST).read()).group(1)
-ACCOUNT = "kube-scheduler-jobs"
 BUSYBOX = {"restartPolicy": "Never", "containers": [{
     "name": "main", "image": "busybox:latest", "imagePullPolicy": "IfNotPresent", "command": ["true"]}]}
 POD = {"apiVersion": "v1", "kind": "Pod", "spec": BUSYBOX}
 LONG = {"apiVersion": "v1", "kind": "Pod", "spec": {**BUSYBOX, "containers": [
     {**BUSYBOX["containers"][0], "command": ["sleep", "120"]}]}}
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": BUSYBOX}}}
-
-
-def load_image():
-    """Puts the image on the node; returns why it cannot, or None."""
-    if os.environ.get("KUBE_SCHEDULER_IMAGE"):
-        return None
-    if not os.environ.get("CLUSTER_DIR"):
-        return "KUBE_SCHEDULER_IMAGE names no image that this cluster can pull"
-    for command in (["scripts/deploy/image", "--root-only"],
-                    ["tests/cluster/cluster", "image", f"docker.io/library/{IMAGE}", "build/image/root"]):
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-    return None
 
 
 def replaced(text, old, new):
@@ -46,25 +28,15 @@ def replaced(text, old, new):
 def manifest(where):
     """kubernetes.yml for the namespace. An API server on the loopback is reached from the node's network."""
     text = replaced(open(MANIFEST).read(), "scheduled-jobs", where)
-    text = replaced(text, IMAGE, os.environ.get("KUBE_SCHEDULER_IMAGE", IMAGE))
-    server = kubectl("config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}")
-    url = urllib.parse.urlsplit(server)
-    if url.hostname not in ("127.0.0.1", "localhost"):
+    text = replaced(text, SHIPPED, IMAGE)
+    server = loopback()
+    if not server:
         return text
+    text = replaced(text, "8080", str(PORT))
     text = replaced(text, "      serviceAccountName:", "      hostNetwork: true\n      serviceAccountName:")
     return replaced(text, "          workingDir:", "          env:\n"
-                    f"            - {{name: KUBERNETES_SERVICE_HOST, value: {url.hostname}}}\n"
-                    f"            - {{name: KUBERNETES_SERVICE_PORT, value: '{url.port}'}}\n          workingDir:")
-
-
-def logs(where):
-    """What the Deployment's Pods said; nothing while one is only starting."""
-    return kubectl("-n", where, "logs", "-l", f"app.kubernetes.io/name={ACCOUNT}", "--tail=-1", check=False)
-
-
-def complain(where):
-    said = kubectl("-n", where, "get", "pods") + "\n".join(logs(where).splitlines()[-40:])
-    print("".join(f"# {line[:300]}\n" for line in said.splitlines()), end="")
+                    f"            - {{name: KUBERNETES_SERVICE_HOST, value: {server[0]}}}\n"
+                    f"            - {{name: KUBERNETES_SERVICE_PORT, value: '{server[1]}'}}\n          workingDir:")
 
 
 def deploy(where, files=None):
@@ -72,14 +44,10 @@ def deploy(where, files=None):
     documents = manifest(where).split("\n---\n")
     if files:
         documents = [json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "data": files, "metadata": {
-            "name": "kube-scheduler-schedule", "namespace": where}}) if "kind: ConfigMap" in text else text
+            "name": f"{NAME}-schedule", "namespace": where}}) if "kind: ConfigMap" in text else text
             for text in documents]
     kubectl("apply", "-f", "-", stdin="\n---\n".join(documents))
-    on_cleanup(lambda show_logs: complain(where) if show_logs else None)
-
-
-def wait_logs(where, pattern, seconds):
-    return wait_for(lambda: re.search(pattern, logs(where), re.MULTILINE), seconds, f"{pattern!r} in the Pod's output")
+    complain_of(where)
 
 
 @test("the deployed samples run, and pi arrives in kubectl logs; a new Pod goes on", seconds=280)
@@ -89,7 +57,7 @@ def _():
     for job in ("pi-1000", "pi-2000"):
         wait_logs(where, rf"output +{job}/pi: 3\.14159265358979", 120)
         wait_logs(where, rf"run succeeded job={job} .*exit_code=0", 60)
-    kubectl("-n", where, "delete", "pod", "-l", f"app.kubernetes.io/name={ACCOUNT}")
+    kubectl("-n", where, "delete", "pod", "-l", f"app.kubernetes.io/name={NAME}")
     wait_logs(where, "run succeeded job=pi-1000", 90)
 
 
@@ -100,17 +68,14 @@ SLOW = {("", "configmaps", "delete")}
 
 
 def granted(where):
-    rules = json.loads(kubectl("-n", where, "get", "role", ACCOUNT, "-o", "json"))["rules"]
+    rules = json.loads(kubectl("-n", where, "get", "role", NAME, "-o", "json"))["rules"]
     return {(group, resource, verb) for rule in rules for group in rule["apiGroups"]
             for resource in rule["resources"] for verb in rule["verbs"]}
 
 
-SELDOM = {("", "configmaps", "delete")}  # a request that its asker left, after 5 min
-
-
 def requests(where):
     """What the service account asked for: {(group, resource, verb): {status codes}}."""
-    user, found = f"system:serviceaccount:{where}:{ACCOUNT}", {}
+    user, found = f"system:serviceaccount:{where}:{NAME}", {}
     with open(os.environ["AUDIT_LOG"]) as file:
         for entry in (json.loads(line) for line in file if line.endswith("\n")):  # the last may be half written
             if entry["user"]["username"] == user and "objectRef" in entry:
@@ -159,7 +124,7 @@ def _():
     deploy(where, files_for_permissions(
         pod={**often, "template": "pod.json"}, job={**often, "template": "job.json"},
         long={**often, "template": "long.json"}))  # its skips are one Event, counted
-    kubectl("-n", where, "delete", "pod", "-l", f"app.kubernetes.io/name={ACCOUNT}")
+    kubectl("-n", where, "delete", "pod", "-l", f"app.kubernetes.io/name={NAME}")
     wanted = granted(where) - SLOW
     try:
         wait_for(lambda: wanted <= set(requests(where)), 150, "use of all permissions")
@@ -169,12 +134,4 @@ def _():
     assert not refused, refused
 
 
-def run():
-    why_not = load_image()
-    if why_not:
-        print(f"1..1\nok 1 the daemon as a Pod # skip: {why_not}")
-    else:
-        main()
-
-
-run()
+main_with_image()

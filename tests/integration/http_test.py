@@ -68,12 +68,22 @@ def _():
     assert web.get("/metrics", {"Authorization": f"Bearer {TOKEN}"})[0] == 200
 
 
+@test("a token file may come later: until then only probes are open", seconds=60)
+def _():
+    web = Web(arguments=["--token-file", "token"])
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    assert web.get("/livez") == (200, "ok")
+    assert web.get("/metrics", shown)[0] == web.get("/metrics")[0] == 401
+    web.daemon.write("token", TOKEN)
+    wait_for(lambda: web.get("/metrics", shown)[0] == 200, 40, "the token to be taken up")
+
+
 @test("it does not listen to others without a token, nor with a bad one", seconds=60)
 def _():
     folder = temporary_folder()
     for arguments, message in ((["--listen", "0.0.0.0:0"], "--token-file"), (["--listen", "nowhere"], "PORT"),
-                               (["--listen", "0", "--token-file", "none"], "none"), (["--listen", "1.2.3.4:0"], "1.2.3.4")):
-        daemon = Daemon(["run", "--executor", "local", *arguments], Web.FILES, folder=folder)
+                               (["--listen", "0", "--token-file", "short"], "short"), (["--listen", "1.2.3.4:0"], "1.2.3.4")):
+        daemon = Daemon(["run", "--executor", "local", *arguments], {**Web.FILES, "short": "word"}, folder=folder)
         assert daemon.wait(30) == 1 and message in daemon.log(), daemon.log()
 
 

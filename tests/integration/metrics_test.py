@@ -111,7 +111,7 @@ def _():
 @test("every alert rule is good, and fires when it should", seconds=60)
 def _():
     rules = os.path.join(ROOT, "scripts", "deploy")
-    promtool("check", "rules", os.path.join(rules, "alerts.yml"))
+    promtool("check", "rules", os.path.join(rules, "chart/files/alerts.yml"))
     promtool("test", "rules", os.path.join(rules, "alerts_test.yml"))
 
 
@@ -119,7 +119,7 @@ def _():
 def _():
     text = scrape(Web(arguments=["--metrics-jobs", "full"]), OPENMETRICS)
     known = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
-    for name in ("scripts/deploy/alerts.yml", "lua/HTTP.md"):
+    for name in ("scripts/deploy/chart/files/alerts.yml", "lua/HTTP.md"):
         with open(os.path.join(ROOT, name)) as file:
             for word in re.findall(r"kubescheduler_\w+", file.read()):
                 base = re.sub("_(total|info|bucket|sum|count)$", "", word)
