@@ -3,6 +3,7 @@
 -- hooks and alerts.
 local clock = require "clock"
 local event = require "event"
+local form = require "form"
 local hooks = require "hooks"
 local json = require "json"
 local log = require "log"
@@ -148,11 +149,25 @@ function Runner:backfill(job_name, request)
   return ask(self, "backfill", job_name, request, {id = request.id, slot = request.slot})
 end
 
+local function described(self, run)
+  return {job = run.job, name = run.name, instance = self.instance, slot = run.slot, attempt = run.attempt,
+    trigger = run.trigger, last_success = run.last_success}
+end
+
 function Runner:manifest(job, run, changes)
-  return template.render(template.of(job), {
-    job = run.job, name = run.name, instance = self.instance, slot = run.slot, attempt = run.attempt,
-    trigger = run.trigger, last_success = run.last_success,
-  }, changes)
+  return template.render(template.of(job), described(self, run), changes)
+end
+
+-- The same as JSON, as hooks want it, and whether it is a Job; or nil and why it is refused. Where no hook looks at it
+-- the tree is not made.
+function Runner:text(job, run, changes, patches)
+  if not self.wishes:touches(run, patches) then
+    return form.encode(job, described(self, run), changes), job.manifest.kind == "Job"
+  end
+  local manifest, refusal = self.wishes:manifest(job, run, self:manifest(job, run, changes), patches,
+    event.of_run("before_create", run, job))
+  if not manifest then return nil, refusal end
+  return json.encode(manifest), manifest.kind == "Job"
 end
 
 -- An error of ours must not leave the slot undecided, which would hold its job for ever.
@@ -179,12 +194,10 @@ function Runner:start(job, run)
   local data = data_of(run)
   local answer = self:answer(job, run, data)
   if not answer then return end
-  local manifest, refusal = self.wishes:manifest(job, run,
-    self:manifest(job, run, {args = answer.args or data.args, env = answer.env}), answer.patches,
-    event.of_run("before_create", run, job))
-  if not manifest then return self:skip(run, refusal) end
+  local manifest, is_job = self:text(job, run, {args = answer.args or data.args, env = answer.env}, answer.patches)
+  if not manifest then return self:skip(run, is_job) end
   self.wishes:forget(run)
-  local started, message = self.registry:start(run.id, json.encode(manifest), manifest.kind == "Job")
+  local started, message = self.registry:start(run.id, manifest, is_job)
   if not started then return log.warning("the slot is left to the next start", fields(run, {error = message})) end
   self:say("asked", run)
 end

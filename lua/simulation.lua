@@ -51,8 +51,6 @@ function simulation.hooks(dir, watch, log)
   return self
 end
 
-local NOTHING <const> = {kind = "Pod"}
-
 -- Whether hooks may look into what is created.
 local function changes_manifests(host)
   return host:defined "before_run" or host:defined "before_create" or host:defined "on_attempt_failed"
@@ -98,7 +96,7 @@ function simulation:make_runner(options)
   local runner = Runner.new {instance = options.instance, jobs = options.jobs, settings = options.settings,
     hooks = options.hooks.host, alerts = captured, history = setmetatable({}, silent)}
   if not changes_manifests(options.hooks.host) then
-    runner.manifest = function() return NOTHING end -- nobody runs it
+    runner.text = function() return "{}", false end -- nobody runs it
   end
   function runner.tell(_, hook, kind, run, alert)
     if hook and self.hooks:defined(hook) then return Runner.tell(runner, hook, kind, run, alert) end

@@ -225,14 +225,23 @@ local function with_environment(container, variables)
   return copy
 end
 
-local function variables_of(run, extra)
-  local list = {
-    {name = "KUBE_SCHEDULER_JOB", value = run.job},
-    {name = "KUBE_SCHEDULER_SLOT", value = clock.format(run.slot)},
-    {name = "KUBE_SCHEDULER_ATTEMPT", value = tostring(run.attempt)},
+-- What a run says in its object. run: {job=, name=, instance=, slot=, attempt=, trigger=, last_success=}.
+function template.texts(run)
+  return {
+    job = run.job, label = names.label(run.job), name = run.name, instance = run.instance, trigger = run.trigger,
+    slot = clock.format(run.slot), attempt = tostring(run.attempt),
+    last_success = run.last_success and clock.format(run.last_success),
   }
-  if run.last_success then
-    list[#list + 1] = {name = "KUBE_SCHEDULER_LAST_SUCCESS", value = clock.format(run.last_success)}
+end
+
+local function variables_of(texts, extra)
+  local list = {
+    {name = "KUBE_SCHEDULER_JOB", value = texts.job},
+    {name = "KUBE_SCHEDULER_SLOT", value = texts.slot},
+    {name = "KUBE_SCHEDULER_ATTEMPT", value = texts.attempt},
+  }
+  if texts.last_success then
+    list[#list + 1] = {name = "KUBE_SCHEDULER_LAST_SUCCESS", value = texts.last_success}
   end
   for _, name in ipairs(require "text".keys(extra or {})) do
     list[#list + 1] = {name = name, value = tostring(extra[name])}
@@ -240,9 +249,9 @@ local function variables_of(run, extra)
   return list
 end
 
-local function pod_spec_with(spec, run, changes)
+local function pod_spec_with(spec, texts, changes)
   local copy = shallow(spec)
-  local variables = variables_of(run, changes.env)
+  local variables = variables_of(texts, changes.env)
   local function add(container) return with_environment(container, variables) end
   copy.containers = map(spec.containers, add)
   if type(spec.initContainers) == "table" then copy.initContainers = map(spec.initContainers, add) end
@@ -250,43 +259,45 @@ local function pod_spec_with(spec, run, changes)
   return copy
 end
 
-local function labels_with(labels, run)
+local function labels_with(labels, texts)
   local copy = shallow(labels)
   copy["app.kubernetes.io/managed-by"] = "kube-scheduler"
-  copy["kube-scheduler/instance"] = run.instance
-  copy["kube-scheduler/job"] = names.label(run.job)
+  copy["kube-scheduler/instance"] = texts.instance
+  copy["kube-scheduler/job"] = texts.label
   return copy
 end
 
-local function annotations_with(annotations, run)
+local function annotations_with(annotations, texts)
   local copy = shallow(annotations)
-  copy["kube-scheduler/job-name"] = run.job
-  copy["kube-scheduler/slot"] = clock.format(run.slot)
-  copy["kube-scheduler/attempt"] = tostring(run.attempt)
-  copy["kube-scheduler/trigger"] = run.trigger
+  copy["kube-scheduler/job-name"] = texts.job
+  copy["kube-scheduler/slot"] = texts.slot
+  copy["kube-scheduler/attempt"] = texts.attempt
+  copy["kube-scheduler/trigger"] = texts.trigger
   return copy
 end
 
--- prepared: from template.prepare. run: {job=, name=, instance=, slot=, attempt=, trigger=, last_success=}.
--- changes: {args=, env=}, by a hook or a manual run. Returns the manifest as a table.
-function template.render(prepared, run, changes)
-  changes = changes or {}
+-- prepared: from template.prepare. texts: from template.texts. changes: {args=, env=}, by a hook or a manual run.
+-- Returns the manifest as a table.
+function template.write(prepared, texts, changes)
   local out = shallow(prepared)
   out.metadata = shallow(prepared.metadata)
-  out.metadata.name = run.name
-  out.metadata.labels = labels_with(prepared.metadata.labels, run)
-  out.metadata.annotations = annotations_with(prepared.metadata.annotations, run)
+  out.metadata.name = texts.name
+  out.metadata.labels = labels_with(prepared.metadata.labels, texts)
+  out.metadata.annotations = annotations_with(prepared.metadata.annotations, texts)
   out.spec = shallow(prepared.spec)
   if prepared.kind ~= "Job" then
-    out.spec = pod_spec_with(prepared.spec, run, changes)
+    out.spec = pod_spec_with(prepared.spec, texts, changes)
     return out
   end
   local inner = shallow(prepared.spec.template)
   inner.metadata = shallow(inner.metadata)
-  inner.metadata.labels = labels_with(inner.metadata.labels, run)
-  inner.spec = pod_spec_with(inner.spec, run, changes)
+  inner.metadata.labels = labels_with(inner.metadata.labels, texts)
+  inner.spec = pod_spec_with(inner.spec, texts, changes)
   out.spec.template = inner
   return out
 end
+
+-- The same of a run.
+function template.render(prepared, run, changes) return template.write(prepared, template.texts(run), changes or {}) end
 
 return template

@@ -68,6 +68,11 @@ function Wishes:forget(run)
   if run.attempt > 0 then self.retries[key(run)] = nil end
 end
 
+-- Whether the next function would do anything.
+function Wishes:touches(run, patches)
+  return self.hooks:defined "before_create" or next(patches or {}) or next(self:of_attempt(run).patches or {})
+end
+
 -- The manifest with what before_run (patches) and on_attempt_failed wanted, and after before_create; or nil and why it
 -- is refused.
 function Wishes:manifest(job, run, manifest, patches, e)

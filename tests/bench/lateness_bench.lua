@@ -4,6 +4,7 @@ local alert = require "alert"
 local clock = require "clock"
 local executor = require "executor"
 local history = require "history"
+local incident = require "incident"
 local log = require "log"
 local registry = require "registry"
 local Runner = require "runner"
@@ -32,7 +33,8 @@ os.execute("rm -r " .. dir)
 assert(#plan.jobs == JOBS)
 
 local runner = Runner.new {
-  instance = "bench", jobs = plan.jobs, settings = plan.settings, alerts = assert(alert.new {instance = "bench"}),
+  instance = "bench", jobs = plan.jobs, settings = plan.settings, 
+  alerts = incident.new {sender = assert(alert.new {instance = "bench"}), jobs = plan.jobs, whole = true},
   hooks = {defined = function() return false end, fire = function() end}, history = history.new {},
 }
 local handlers = runner:handlers()
@@ -48,16 +50,16 @@ handlers.on_slot = function(run)
   on_slot(run)
 end
 local jobs = registry.new(handlers)
-runner:attach {
-  start = function(_, id, ...)
-    local at = asked[id]
-    asked[id] = nil
-    lateness[#lateness + 1] = at[1] + clock.monotonic() - at[2]
-    return jobs:start(id, ...)
-  end,
-  skip = function(_, ...) return jobs:skip(...) end,
-  report = function(_, ...) return jobs:report(...) end,
-}
+local watched = {}
+function watched.start(_, id, ...)
+  local at = asked[id]
+  asked[id] = nil
+  lateness[#lateness + 1] = at[1] + clock.monotonic() - at[2]
+  return jobs:start(id, ...)
+end
+runner:attach(setmetatable(watched, {__index = function(_, name)
+  return function(_, ...) return jobs[name](jobs, ...) end
+end}))
 
 task.await(function(resume)
   ready = resume

@@ -33,7 +33,7 @@ local function fake()
   function alerts.send(_, event, done) seen.alerts[#seen.alerts + 1] = event if done then done(true) end end
   function alerts.note() end
   local job = {name = "a", overlap = "forbid", queue = 10, cron = "@daily", place = {file = "s.yml", line = 1},
-    prepared = {kind = "Pod", metadata = {}, spec = {containers = {{name = "main"}}}}}
+    namespace = "ns", manifest = {kind = "Pod", spec = {containers = json.array {{name = "main"}}}}}
   local runner = Runner.new {instance = "test", jobs = {job}, hooks = hooks, alerts = alerts,
     history = {add = function() end}}
   runner:attach(registry)
@@ -73,7 +73,7 @@ describe("the runner", function()
 
   it("never leaves a slot undecided, whatever breaks", function()
     local runner, seen, job = fake()
-    job.prepared = nil
+    job.manifest = nil
     runner:on_slot(run())
     assert.matches("^an error in the scheduler: ", seen.skipped[1])
     assert.same(1, #seen.alerts)
