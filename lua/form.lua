@@ -43,8 +43,8 @@ local function pieces_of(manifest, values, retries)
     known = {}
     forms[manifest] = known
   end
-  local said = (values.image and "i" or "-") .. (values.args and "a" or "-") .. (values.main_container and "m" or "-") ..
-    (values.last_success and "l" or "-") .. (retries and "r" or "-")
+  local said = (values.image and "i" or "-") .. (values.args and "a" or "-") .. (values.main_container and "m" or "-")
+    .. (values.last_success and "l" or "-") .. (retries and "r" or "-")
   local pieces = known[said]
   if not pieces then
     pieces = make(manifest, values, retries)

@@ -5,6 +5,7 @@
 --   desk:send(event, done)   what an operator may have to know; done() once the state store has it, or it needs none
 --   desk:configure{sender=, jobs=, settings=}   the schedule was loaded anew; sender: nil when it stays
 --   desk:note(event)         a run started or succeeded, or was skipped because somebody ordered so
+--   desk:minds(kind, job)    whether a note of a start or a success would do anything: most need not be made
 --   desk:silence(name, order), desk.silences   see incident/silence.lua
 --   desk:restore(state)      we lead: goes on with what an earlier daemon left; before it nothing is told but the log
 local clock = require "clock"
@@ -107,6 +108,13 @@ function Desk:send(e, done)
   end
   self:take(e)
   self:later(done)
+end
+
+-- A success ends what there is of incidents, and is what a job that may be overdue waits for.
+function Desk:minds(kind, job_name)
+  if next(self.routes:with("check_ins", job_name)) then return true end
+  return kind == "succeeded" and self.state ~= nil
+    and (next(self.ledger.records) ~= nil or self.overdue:watches(job_name))
 end
 
 function Desk:note(e)

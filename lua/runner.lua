@@ -52,9 +52,9 @@ end
 
 -- Tells hooks and alerts, then the registry that it was told: until then a crash tells it again.
 function Runner:tell(hook, kind, run, alert)
-  local e = event.of_run(kind, run, self.jobs[run.job])
   self.history:add(run)
-  if hook then self.wishes:tell(hook, e) end
+  local e = (alert or hook and self.hooks:defined(hook)) and event.of_run(kind, run, self.jobs[run.job])
+  if hook and e then self.wishes:tell(hook, e) end
   if not alert then return self:reported(run) end
   self.alerts:send(event.for_alert(e), function() self:reported(run) end)
 end
@@ -263,16 +263,23 @@ end
 function Runner:on_started(run)
   self:say("started", run)
   log.info("run started", fields(run, {trigger = run.trigger ~= "schedule" and run.trigger or nil}))
-  local e = event.of_run("started", run, self.jobs[run.job])
-  self.wishes:tell("on_started", e)
+  if self.hooks:defined "on_started" then
+    self.wishes:tell("on_started", event.of_run("started", run, self.jobs[run.job]))
+  end
   if run.lateness > LATE then self:tell_running("on_late", run, ("it starts %d s late"):format(run.lateness)) end
-  self.alerts:note(event.for_alert(e))
+  self:note("started", run)
+end
+
+-- Of what went well alerts want to know little, and an event is not made for nobody.
+function Runner:note(kind, run)
+  if not self.alerts:minds(kind, run.job) then return end
+  self.alerts:note(event.for_alert(event.of_run(kind, run, self.jobs[run.job])))
 end
 
 function Runner:tell_success(run, more)
   log.info("run succeeded", fields(run, more))
   if not run.recovered then
-    self.alerts:note(event.for_alert(event.of_run("succeeded", run, self.jobs[run.job])))
+    self:note("succeeded", run)
     return self:tell("on_succeeded", "succeeded", run, false)
   end
   self.wishes:tell("on_succeeded", event.of_run("succeeded", run, self.jobs[run.job]))

@@ -27,6 +27,8 @@ function Overdue.new(jobs, marks, now)
   return self
 end
 
+function Overdue:watches(name) return self.marks[name] ~= nil end
+
 -- A success, or a slot that somebody ordered not to run.
 function Overdue:excuse(name, at, slot)
   local old = self.marks[name]

@@ -57,7 +57,11 @@ function kit.world(options)
     local e = {kind = kind, id = kind .. self.count, job = "nightly", namespace = "ns", run = "nightly-" .. self.count,
       slot_time = self.now}
     for name, value in pairs(more or {}) do e[name] = value end
-    if kind == "succeeded" or kind == "started" then self.desk:note(e) else self.desk:send(e) end
+    if kind == "succeeded" or kind == "started" then
+      if self.desk:minds(kind, e.job) then self.desk:note(e) end
+    else
+      self.desk:send(e)
+    end
     self:pass(seconds or 1)
   end
   -- "SECONDS ROUTE trigger" or "… end" of all that was told; job: and for which job.

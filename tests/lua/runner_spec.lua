@@ -31,7 +31,7 @@ local function fake()
   function hooks.fire(_, name, event) seen.hooks[#seen.hooks + 1] = {name, event} end
   local alerts = {}
   function alerts.send(_, event, done) seen.alerts[#seen.alerts + 1] = event if done then done(true) end end
-  function alerts.note() end
+  function alerts.minds() return false end
   local job = {name = "a", overlap = "forbid", queue = 10, cron = "@daily", place = {file = "s.yml", line = 1},
     namespace = "ns", manifest = {kind = "Pod", spec = {containers = json.array {{name = "main"}}}}}
   local runner = Runner.new {instance = "test", jobs = {job}, hooks = hooks, alerts = alerts,
@@ -62,6 +62,16 @@ describe("the runner", function()
     assert.equal("skipped", seen.alerts[1].kind)
     assert.equal(1795507200, seen.alerts[1].slot_time)
     assert.same({1}, seen.reported)
+  end)
+
+  it("tells alerts of what went well when they want to know", function()
+    local runner = fake()
+    local noted = {}
+    function runner.alerts.minds(_, kind, job) return kind == "started" and job == "a" end
+    function runner.alerts.note(_, event) noted[#noted + 1] = event.kind end
+    runner:on_started(run())
+    runner:on_outcome(run {outcome = "succeeded"})
+    assert.same({"started"}, noted)
   end)
 
   it("lets an overlapping slot run where that is allowed", function()
