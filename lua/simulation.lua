@@ -88,7 +88,7 @@ local function executor_for(jobs, durations)
 end
 
 function simulation:make_runner(options)
-  local captured = {minds = function() end}
+  local captured = {note = function() end, minds = function() end}
   function captured.send(_, event, done)
     self.watch.alert(event)
     if done then done(true) end

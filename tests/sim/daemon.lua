@@ -21,7 +21,7 @@ local unfenced = {fence_after = function() end}
 local state = State.new {client = client, namespace = "n", instance = "x", identity = options.identity,
   executor = options.mutant == "no fence" and unfenced or where}
 
-local alerts = {minds = function() end}
+local alerts = {note = function() end, minds = function() end}
 function alerts.send(_, _, done) -- delivered a little later, or much
   if not done then return end
   task.spawn(function()
