@@ -5,7 +5,7 @@
 --   desk:send(event, done)   what an operator may have to know; done() once the state store has it, or it needs none
 --   desk:configure{sender=, jobs=, settings=}   the schedule was loaded anew; sender: nil when it stays
 --   desk:note(event)         a run started or succeeded, or was skipped because somebody ordered so
---   desk:minds(kind, job)    whether a note of a start or a success would do anything: most need not be made
+--   desk:minds(kind, job)    whether a note of a start or a success would do anything: most would not
 --   desk:silence(name, order), desk.silences   see incident/silence.lua
 --   desk:restore(state)      we lead: goes on with what an earlier daemon left; before it nothing is told but the log
 local clock = require "clock"
