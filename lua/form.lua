@@ -2,12 +2,11 @@
 -- as json.encode(template.render(…)), which makes the text, once for each template and each set of things that its
 -- jobs and runs say.
 local json = require "json"
-local sys = require "sys"
 local template = require "template"
 
 local form = {}
 
-local MARK <const> = "gap-" .. sys.random(8) .. "-" -- what stands in a gap while the text is made; in no template
+local MARK <const> = "\u{10FFFF}gap " -- stands in a gap while the text is made; a character that nobody has a use for
 
 -- A job's and a run's own, where they say it.
 local function values_of(job, run, args)
@@ -20,7 +19,7 @@ end
 -- Pieces of text, each but the last followed by the name of what stands between it and the next.
 local function split(text)
   local pieces, last = {}, 1
-  for piece, name, position in text:gmatch('(.-)"' .. MARK:gsub("%-", "%%-") .. '([%a_]+)"()') do
+  for piece, name, position in text:gmatch('(.-)"' .. MARK .. '([%a_]+)"()') do
     pieces[#pieces + 1], pieces[#pieces + 2], last = piece, name, position
   end
   pieces[#pieces + 1] = text:sub(last)
