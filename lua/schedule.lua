@@ -324,8 +324,10 @@ function schedule.load(options)
     if source then result.files[#result.files + 1] = path end
     if value then files[#files + 1] = {path = path, value = value, source = source} end
   end
-  result.days = calendar_plan.new(options.dir, result.problems, options.read)
-  result.settings = load_settings(files, result.problems, result.days, options.hooks or options.dir .. "/hooks")
+  local hooks = options.hooks or options.dir .. "/hooks"
+  result.days = calendar_plan.new {dir = options.dir, hooks = hooks, problems = result.problems, read = options.read,
+    list = options.list}
+  result.settings = load_settings(files, result.problems, result.days, hooks)
   result.base, result.templates = base_of(result.settings, options), {}
   local twice = duplicates(files, result.problems)
   for _, file in ipairs(files) do load_jobs(file, twice, result, options) end

@@ -60,7 +60,8 @@ local function tell_problems(plan)
 end
 
 function simulate.load(options, dir, name)
-  local plan = schedule.load {dir = dir, name = name, instance = options.instance, namespace = options.namespace}
+  local plan = schedule.load {dir = dir, name = name, instance = options.instance, namespace = options.namespace,
+    hooks = options.hooks}
   return tell_problems(plan) and plan or nil
 end
 

@@ -1,5 +1,5 @@
 -- What a schedule says about days: settings.calendars and settings.freezes, and only_on, skip_on and move of its jobs.
---   plan.new(dir, problems, read) -> p         read: instead of sys.read, where it is given
+--   plan.new(options) -> p       as calendar/reader.lua wants them
 --   p:settings(raw, path, zone): the mapping `settings` as it was read; once
 --   p:attach(job, raw, path) -> whether what the job says of days could be read; then policy.lua judges its slots by
 --     it, and with `move` its schedule has them on the days to which they move
@@ -20,9 +20,9 @@ Plan.__index = Plan
 
 local plan = {}
 
-function plan.new(dir, problems, read)
-  return setmetatable({reader = reader.new {dir = dir, problems = problems, read = read}, problems = problems,
-    freezes = {}, defaults = {}, rules = {}, moves = {}}, Plan)
+function plan.new(options)
+  return setmetatable({reader = reader.new(options), problems = options.problems, freezes = {}, defaults = {},
+    rules = {}, moves = {}}, Plan)
 end
 
 local function given(object, key) return object[key] ~= nil and object[key] ~= json.null end

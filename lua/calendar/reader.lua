@@ -1,12 +1,13 @@
 -- Reads what stands in schedule.yml about days: settings.calendars, and only_on and skip_on of a job. All mistakes are
 -- told at their place.
---   reader.new{dir= of files, problems=} -> r
+--   reader.new{dir= of files, hooks= folder of hooks, problems=, read=, list= instead of those of sys} -> r
 --   r:define(calendars, path): the mapping under settings
 --   r:read(object, key, path) -> node of calendar/node.lua; or nil, when there is a mistake
 local entry = require "calendar.entry"
 local ics = require "calendar.ics"
 local json = require "json"
 local node = require "calendar.node"
+local own = require "calendar.own"
 local schema = require "schema"
 local sys = require "sys"
 local text = require "text"
@@ -17,11 +18,11 @@ Reader.__index = Reader
 
 local reader = {}
 
-local FORMS <const> = "a calendar's name, 2026-12-25, 12-25, FROM..TO, sat, mon..fri, easter+39 or FILE.ics"
+local FORMS <const> = "a calendar's name, 2026-12-25, 12-25, FROM..TO, sat, mon..fri, easter+39, FILE.ics or FILE.lua"
 
 function reader.new(options)
-  return setmetatable({dir = options.dir, problems = options.problems, raw = {}, nodes = {}, files = {}, open = {},
-    read_text = options.read or sys.read}, Reader)
+  return setmetatable({dir = options.dir, hooks = options.hooks, problems = options.problems, raw = {}, nodes = {},
+    files = {}, open = {}, by = {read = options.read or sys.read, list = options.list or sys.list}}, Reader)
 end
 
 -- Where a value stands that has no place of its own: where what contains it does.
@@ -30,27 +31,32 @@ local function place_of(object, key, path)
   return place.line and place or schema.place(path, object)
 end
 
--- Each file is read once; false: it has a mistake, which is told.
-function Reader:file(name, place)
+local function read_ics(self, name)
   local path = name:sub(1, 1) == "/" and name or self.dir .. "/" .. name
-  if self.files[path] ~= nil then return self.files[path] end
-  local source, message = self.read_text(path)
-  local add, mistake
-  if source then add, mistake = ics.parse(source) end
-  if message then
-    self.problems:error(place, "the calendar cannot be read: %s", message)
-  elseif mistake then
-    self.problems:error({file = path, line = mistake.line}, "%s", mistake.message)
+  local source, message = self.by.read(path)
+  if not source then return nil, {message = "the calendar cannot be read: " .. message} end
+  local add, mistake = ics.parse(source)
+  return add, mistake and {file = path, line = mistake.line, message = mistake.message}
+end
+
+local function read_lua(self, name) return own.read(self.hooks, name, self.by) end
+
+-- Each file is read once; nil: it has a mistake, which is told.
+function Reader:file(name, place, read)
+  if self.files[name] == nil then
+    local add, mistake = read(self, name)
+    if mistake then self.problems:error(mistake.file and mistake or place, "%s", mistake.message) end
+    self.files[name] = add and node.leaf(name, add) or false
   end
-  self.files[path] = add and node.leaf(name, add) or false
-  return self.files[path]
+  return self.files[name] or nil
 end
 
 function Reader:word(word, place)
   local add, mistake = entry.read(word)
   if add then return node.leaf(word, add) end
   if mistake then return self.problems:error(place, "'%s': %s", word, mistake) end
-  if word:find "%.ics$" then return self:file(word, place) or nil end
+  if word:find "%.ics$" then return self:file(word, place, read_ics) end
+  if word:find "%.lua$" then return self:file(word, place, read_lua) end
   if self.raw[word] then return self:named(word, place) end
   local hint = text.did_you_mean(word, text.keys(self.raw))
   self.problems:error(place, "there is no calendar '%s'%s; write %s", word, hint, FORMS)
@@ -120,7 +126,7 @@ end
 function Reader:define(calendars, path)
   for _, name in ipairs(yaml.keys(calendars)) do
     local add, mistake = entry.read(name)
-    if add or mistake or name:find "%.ics$" then
+    if add or mistake or name:find "%.ics$" or name:find "%.lua$" then
       self.problems:error(schema.key_place(path, calendars, name), "'%s' cannot be a calendar's name: it reads as days",
         name)
     else

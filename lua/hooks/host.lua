@@ -2,13 +2,15 @@
 -- from the daemon (lua/hooks/link.lua), runs operators' functions under the guard and answers. One JSON object a
 -- line. From the daemon:
 --   {op="sources", sources={path=text}, hooks={names}, fields={event fields}}     no answer
---   {op="load", file, budget}          {op="call", id, hook, file, event, decision, budget}
+--   {op="load", file, budget}          {op="days", file, first, last, budget}: of a calendar, see hooks/days.lua
+--   {op="call", id, hook, file, event, decision, budget}
 --   {op="answer", id, answer}          to an "ask"
 -- To the daemon, one for each load, call and answer:
---   {op="result", seconds, value, effects, hooks, retire}, {op="result", seconds, error}, {op="ask", seconds,
+--   {op="result", seconds, value, effects, hooks, retire}, {op="result", seconds, error, day}, {op="ask", seconds,
 --   request}; before that any number of {op="log", text}
 local channel, guard = channel, guard -- luacheck: globals channel guard
 local cjson = require "cjson"
+local days = require "hooks.days"
 local decision = require "hooks.decision"
 local make_api = require "hooks.api"
 local sandbox = require "hooks.sandbox"
@@ -34,8 +36,8 @@ local function full()
   return collectgarbage("count") * 1024 > RETIRE_BYTES and guard.memory() > RETIRE_BYTES or nil
 end
 
-local function fail(seconds, message)
-  send {op = "result", seconds = seconds, error = message, retire = full()}
+local function fail(seconds, message, day)
+  send {op = "result", seconds = seconds, error = message, day = day, retire = full()}
 end
 
 local function finish_call(call, seconds, value)
@@ -66,7 +68,7 @@ local function step(call, ...)
   current = nil
   call.budget = math.max(call.budget - seconds, 0.001)
   if status == "failed" then
-    fail(seconds, own_frames(first, call.name))
+    fail(seconds, own_frames(first, call.name), call.day)
   elseif status == "done" then
     call.finish(call, seconds, first)
   elseif rawequal(first, sandbox.ASK) then
@@ -94,6 +96,15 @@ function operations.load(message)
       send {op = "result", seconds = seconds, hooks = box:hooks(message.file)}
     end,
   }
+end
+
+function operations.days(message)
+  local call = {name = "calendar", budget = message.budget}
+  call.co = coroutine.create(function()
+    return days.ask(box:run(message.file), message.first, message.last, function(day) call.day = day end)
+  end)
+  function call.finish(_, seconds, value) send {op = "result", seconds = seconds, value = value} end
+  step(call)
 end
 
 function operations.call(message)

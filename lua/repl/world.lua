@@ -53,7 +53,7 @@ function World:load(path)
   local dir, name = path:match "^(.*)/([^/]*)$"
   dir, name = dir or ".", name or path
   local plan = schedule.load {dir = dir, name = name, instance = self.options.instance,
-    namespace = self.options.namespace}
+    namespace = self.options.namespace, hooks = self.options.hooks}
   for _, problem in ipairs(plan.problems) do io.stderr:write(problems.format(problem), "\n") end
   if #plan.jobs == 0 and plan.problems:errors() > 0 then error(path .. " has no good job", 0) end
   self.plan, self.dir, self.name = plan, dir, name
