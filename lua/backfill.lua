@@ -1,7 +1,10 @@
--- Past slots of a job, run on purpose: so many at a time, oldest first. What is under way is in the state before it
+-- Past slots of a job, run on purpose: so many at a time, oldest first, but for those that its calendars and freezes
+-- drop; and while a freeze holds the job, none is started. What is under way is in the state before it
 -- starts, so that a daemon that dies in the middle of it goes on where it was, and a slot whose run may have been
 -- created is asked for again by the same name, which is the same run.
+local calendar = require "calendar"
 local clock = require "clock"
+local json = require "json"
 local log = require "log"
 local task = require "task"
 
@@ -11,6 +14,7 @@ Backfill.__index = Backfill
 local MOST = 1000   -- slots, unless the asker says more
 local LIMIT = 99999 -- what cron gives at once
 local RETRY = 5     -- seconds until what was refused, or had no room, is tried again
+local LOOK = 60     -- seconds between two looks at what only a reload or an hour can change
 
 -- options: {runner=, registry=, state=, history=, job=function(name)}
 function Backfill.new(options)
@@ -32,7 +36,7 @@ end
 
 function Backfill:save() return self.state:write("backfills", self.orders) end
 
--- The slots in (from, to]; nil and why not.
+-- The slots in (from, to] as {slot=, dropped= why, or nil}, and those that are kept; nil and why not.
 local function slots_of(job, request)
   if not job.schedule then return nil, ("job '%s' has no schedule"):format(job.name) end
   local from, to = request.from, request.to
@@ -44,16 +48,31 @@ local function slots_of(job, request)
   if #slots > most then
     return nil, ("more than %d slots: name a shorter span, or --max N (at most %d)"):format(most, LIMIT)
   end
-  return slots
+  local rows, kept = json.array {}, {}
+  for i, slot in ipairs(slots) do
+    rows[i] = {slot = slot, dropped = calendar.reason(job, slot)}
+    if not rows[i].dropped then kept[#kept + 1] = slot end
+  end
+  return rows, kept
+end
+
+-- Why no slot can be started now, or nil; and when it can.
+local function held(job)
+  local freeze = calendar.freeze(job, clock.now())
+  if freeze then return ("freeze: %s, until %s"):format(freeze.reason, clock.format(freeze.to)), freeze.to end
 end
 
 -- Answers request: {id=, from=, to=, parallel=, dry_run=, max=, by=}.
 function Backfill:order(job, request)
   if self.orders[request.id] then return {id = request.id, again = true, total = self.orders[request.id].total} end
-  local slots, problem = slots_of(job, request)
-  if not slots then return nil, problem end
-  if request.dry_run then return {job = job.name, dry_run = true, rows = slots, total = #slots} end
-  if #slots == 0 then return {job = job.name, total = 0} end
+  local rows, slots = slots_of(job, request)
+  if not rows then return nil, slots end
+  local answer = {job = job.name, total = #slots, dropped = #rows - #slots, waits = held(job)}
+  if request.dry_run then
+    answer.dry_run, answer.rows = true, rows
+    return answer
+  end
+  if #slots == 0 then return answer end
   local parallel = math.type(request.parallel) == "integer" and math.max(1, request.parallel) or 1
   self:put(request.id, {job = job.name, from = request.from, to = request.to, parallel = parallel, by = request.by,
     at = clock.now(), next = request.from, running = {}, done = 0, failed = 0, total = #slots})
@@ -63,7 +82,8 @@ function Backfill:order(job, request)
     return nil, "nothing is started, the state could not be written: " .. message
   end
   task.spawn(function() self:run(request.id) end)
-  return {job = job.name, id = request.id, total = #slots, from = slots[1], to = slots[#slots], parallel = parallel}
+  answer.id, answer.from, answer.to, answer.parallel = request.id, slots[1], slots[#slots], parallel
+  return answer
 end
 
 function Backfill:cancel(id)
@@ -162,10 +182,15 @@ function Backfill:run(id)
   while self.orders[id] do
     local order = self.orders[id]
     local job = self.job(order.job)
-    local slot = job and job.schedule and job.schedule:next(order.next)
+    local slot = job and job.schedule and calendar.next(job, order.next)
+    local why, thaws
+    if job then why, thaws = held(job) end
     if not job then
       log.warning("the backfill waits: its job is not in the schedule", {backfill = id, job = order.job})
-      task.sleep(60)
+      task.sleep(LOOK)
+    elseif why and slot and slot <= order.to then
+      log.info("the backfill waits", {backfill = id, job = order.job, why = why})
+      task.sleep(math.min(LOOK, thaws - clock.now()))
     elseif slot and slot <= order.to then
       if not has_room(self, job, order) or not self:start(id, job, slot) then self:wait(id) end
     elseif #order.running == 0 then

@@ -3,6 +3,7 @@
 -- by calendar/plan.lua; lua/SCHEDULE.md is the reference.
 --   calendar.attach(job, rule, move, freezes): job.days and job.freezes, by which the others answer
 --   calendar.reason(job, slot[, now]) -> why the slot is dropped, or nil; now: when it would start, if not at its slot
+--   calendar.freeze(job, t) -> the freeze that an instant lies in: {from=, to=, reason=}, or nil
 --   calendar.describe(job) -> ", only on workdays, not on holidays, else on the next such day", or ""
 --   calendar.next(job, t) -> the first slot after t that is not dropped, or nil
 local days = require "calendar.days"
@@ -24,8 +25,7 @@ local function of_day(rule, day)
   return "calendar: in " .. rule.skip.text
 end
 
--- The freeze that an instant lies in.
-local function freeze_at(job, t)
+function calendar.freeze(job, t)
   for _, freeze in ipairs(job.freezes or {}) do
     if t >= freeze.from and t < freeze.to then return freeze end
   end
@@ -34,7 +34,7 @@ end
 function calendar.reason(job, slot, now)
   local reason = job.days and of_day(job.days, days.at(slot, job.days.zone))
   if reason then return reason end
-  local freeze = freeze_at(job, slot) or now and freeze_at(job, now)
+  local freeze = calendar.freeze(job, slot) or now and calendar.freeze(job, now)
   return freeze and "freeze: " .. freeze.reason
 end
 
@@ -62,7 +62,7 @@ local function resumes_at(job, slot)
     local later = next_allowed(rule, day)
     return later and when.at_wall(later * 86400, rule.zone)
   end
-  return freeze_at(job, slot).to
+  return calendar.freeze(job, slot).to
 end
 
 function calendar.next(job, t)

@@ -9,7 +9,7 @@ local options, code = ask.parse({
     "overlap rules. It goes on after a restart of the scheduler; `status` shows how far it is.",
   options = {
     {name = "parallel", value = "N", integer = true, help = "how many at a time (default: 1)"},
-    {name = "dry-run", help = "only lists the slots"},
+    {name = "dry-run", help = "only lists the slots, also those that a calendar or a freeze drops"},
     {name = "max", value = "N", integer = true, help = "refuse more slots than this (default: 1000)"},
     {name = "cancel", value = "ID", help = "starts no more slots of that backfill"},
     {name = "id", value = "ID", help = "the same id again is the same backfill (default: a random one)"},
@@ -33,15 +33,20 @@ if not answer then return code end
 if options.format == "json" then
   terminal.json(answer)
 elseif answer.dry_run then
-  for _, slot in ipairs(answer.rows) do print(clock.format(slot)) end
+  for _, row in ipairs(answer.rows) do
+    print(clock.format(row.slot) .. (row.dropped and "  dropped: " .. row.dropped or ""))
+  end
 elseif answer.cancelled then
   print(("%s: backfill %s is cancelled after %d of %d slots"):format(answer.job, answer.id, answer.done, answer.total))
 elseif answer.again then
   print(("backfill %s is under way already"):format(answer.id))
 elseif answer.total == 0 then
-  print(answer.job .. ": there is no slot in that span")
+  print(answer.job .. ": there is no slot in that span" ..
+    (answer.dropped > 0 and (", but for %d that are dropped"):format(answer.dropped) or ""))
 else
-  print(("%s: backfill %s of %d slots, %s to %s, %d at a time"):format(answer.job, answer.id, answer.total,
-    clock.format(answer.from), clock.format(answer.to), answer.parallel))
+  print(("%s: backfill %s of %d slots%s, %s to %s, %d at a time"):format(answer.job, answer.id, answer.total,
+    answer.dropped > 0 and (" (%d are dropped)"):format(answer.dropped) or "", clock.format(answer.from),
+    clock.format(answer.to), answer.parallel))
 end
+if answer.waits then print("it waits: " .. answer.waits) end
 return true

@@ -13,7 +13,7 @@ local log = require "log"
 local own = {}
 
 local FOLDER <const> = "calendars"
-local SECONDS <const> = 5 -- for all days together, which take a tenth of one
+local SECONDS <const> = 5 -- for all days together, which take a fifth of one
 
 local function fail(file, message, line) return nil, {file = file, line = line, message = message} end
 

@@ -32,6 +32,13 @@ describe("move", function()
       (slots(zone:gsub(",26", "") .. "  move: next\n", "2026-10-20T00:00:00Z", 1)))
   end)
 
+  it("makes one slot of two that meet, and leaves apart those that are an hour apart", function()
+    local twice = JOB:gsub('"0 3 %* %* %*"', '["0 3 * * *", "0 4 26 * *"]') .. "  timezone: Europe/Berlin\n" ..
+      "  only_on: [12-24, 12-27]\n  move: next\n"
+    assert.same({"12-27T03:00", "12-27T04:00 moved from Sat 2026-12-26 04:00:00 CET"},
+      (slots(twice, "2026-12-24T12:00:00Z", 2)))
+  end)
+
   it("is in the slots themselves, and in what says that they are others", function()
     local _, plain = slots(MONTHLY .. "  only_on: workdays\n", "2026-12-20T00:00:00Z", 1)
     local _, moved = slots(MONTHLY .. "  only_on: workdays\n  move: next\n", "2026-12-20T00:00:00Z", 1)

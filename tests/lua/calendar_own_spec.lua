@@ -73,6 +73,14 @@ describe("a calendar in Lua", function()
   end)
 end)
 
+describe("the sample in SCHEDULE.md", function()
+  it("is the last working day of a month", function()
+    local source = require "sys".read "lua/SCHEDULE.md":match "```lua\n(%-%- hooks/calendars/.-)```"
+    assert.equal("2026-01-30 2026-02-27 2026-03-31 2026-04-30 2026-05-29", days(source, "2026-01-01T00:00:00Z", 5))
+    assert.equal("2028-02-29 2028-03-31", days(source, "2028-02-01T00:00:00Z", 2))
+  end)
+end)
+
 describe("a mistake in it", function()
   local function mistake(source)
     local plan, lines = load(source)
