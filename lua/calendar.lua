@@ -4,8 +4,10 @@
 --   calendar.attach(job, rule, move, freezes): job.days and job.freezes, by which the others answer
 --   calendar.reason(job, slot[, now]) -> why the slot is dropped, or nil; now: when it would start, if not at its slot
 --   calendar.freeze(job, t) -> the freeze that an instant lies in: {from=, to=, reason=}, or nil
---   calendar.describe(job) -> ", only on workdays, not on holidays, else on the next such day", or ""
+--   calendar.describe(job, t) -> ", only on workdays, not on holidays, else on the next such day", and which freezes
+--     are not over at t; or ""
 --   calendar.next(job, t) -> the first slot after t that is not dropped, or nil
+local clock = require "clock"
 local days = require "calendar.days"
 local when = require "when"
 
@@ -38,10 +40,22 @@ function calendar.reason(job, slot, now)
   return freeze and "freeze: " .. freeze.reason
 end
 
-function calendar.describe(job)
+local function describe_freezes(job, t)
+  local parts = {}
+  for _, freeze in ipairs(job.freezes or {}) do
+    if freeze.to > t then
+      parts[#parts + 1] = ("; frozen from %s to %s: %s"):format(clock.format(freeze.from), clock.format(freeze.to),
+        freeze.reason)
+    end
+  end
+  return table.concat(parts)
+end
+
+function calendar.describe(job, t)
   local rule = job.days or {}
   return (rule.only and ", only on " .. rule.only.text or "") .. (rule.skip and ", not on " .. rule.skip.text or "")
     .. (rule.move and (", else on the %s such day"):format(rule.move) or "")
+    .. describe_freezes(job, t)
 end
 
 -- The first day after `day` that is allowed; nil when none is left.

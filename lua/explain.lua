@@ -104,7 +104,7 @@ function explain.of(subject, from)
       out.warnings[#out.warnings + 1] = {code = code, message = warning.message}
     end
   end
-  if subject.job then out.description = out.description .. calendar.describe(subject.job) end
+  if subject.job then out.description = out.description .. calendar.describe(subject.job, from) end
   out.slots = preview.slots(subject, from, SLOTS)
   return out
 end
