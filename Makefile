@@ -21,7 +21,8 @@ MODE_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-
 MODE_LDFLAGS := -fsanitize=address,undefined
 else
 BUILD := build
-MODE_CFLAGS := -O2 -g -D_FORTIFY_SOURCE=2
+# The paths in it do not depend on where it is built.
+MODE_CFLAGS := -O2 -g -D_FORTIFY_SOURCE=2 -ffile-prefix-map=$(CURDIR)=.
 MODE_LDFLAGS :=
 endif
 
@@ -56,8 +57,6 @@ deps:
 	@vendor/install build
 deps-test:
 	@vendor/install build test
-deps-image:
-	@vendor/install build image
 deps-fuzz:
 	@vendor/install build fuzz
 deps-lint:
@@ -119,7 +118,7 @@ test-chaos: deps-test
 	@$(MAKE) --no-print-directory binary
 	@BUILD=$(BUILD) tests/chaos/run --mutants $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
 
-image: deps-image
+image: deps
 	@$(MAKE) --no-print-directory binary
 	@BUILD=$(BUILD) scripts/deploy/image
 

@@ -23,10 +23,12 @@ def load_image():
     """Puts the image on the node; returns why it cannot, or None."""
     if IMAGE != SHIPPED:
         return None
-    if not os.environ.get("CLUSTER_DIR"):
+    folder = os.environ.get("CLUSTER_DIR")
+    if not folder:
         return "KUBE_SCHEDULER_IMAGE names no image that this cluster can pull"
-    for command in (["scripts/deploy/image", "--root-only"],
-                    ["tests/cluster/cluster", "image", f"docker.io/library/{IMAGE}", "build/image/root"]):
+    for command in (["scripts/deploy/image", IMAGE],
+                    ["ctr", "--address", f"{folder}/containerd.sock", "--namespace", "k8s.io", "images", "import",
+                     "build/image/kube-scheduler.tar"]):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{command}: {done.stderr}"
     return None
