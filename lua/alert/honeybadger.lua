@@ -1,8 +1,8 @@
 -- Honeybadger notices: https://docs.honeybadger.io/api/reporting-exceptions/. On when HONEYBADGER_API_KEY is set.
 local answer = require "alert.sender.answer"
-local cjson = require "cjson"
 local clock = require "clock"
 local crypto = require "crypto"
+local post = require "alert.sender.post"
 local sys = require "sys"
 local text = require "alert.sender.text"
 
@@ -67,24 +67,16 @@ end
 
 function honeybadger.build(event, config)
   if event.kind == "recovered" then return nil end -- a notice opens a fault; none closes it
-  return {
-    method = "POST",
-    url = config.url,
-    timeout = config.timeout,
-    ca_file = config.ca_file,
-    headers = {
-      ["X-API-Key"] = config.key,
-      ["Content-Type"] = "application/json",
-      ["Accept"] = "application/json",
-      ["User-Agent"] = ("kube-scheduler %s; %s; linux"):format(event.version, _VERSION),
-    },
-    body = cjson.encode {
-      notifier = { name = "kube-scheduler", version = event.version, language = "lua" },
-      error = fault(event),
-      request = request(event),
-      server = server(event, config),
-    },
-  }
+  return post.json(config, {
+    notifier = { name = "kube-scheduler", version = event.version, language = "lua" },
+    error = fault(event),
+    request = request(event),
+    server = server(event, config),
+  }, {
+    ["X-API-Key"] = config.key,
+    ["Accept"] = "application/json",
+    ["User-Agent"] = ("kube-scheduler %s; %s; linux"):format(event.version, _VERSION),
+  })
 end
 
 -- 429 and 503: too fast. 402 and 403: unpaid, or a bad key. 413 and 422: this notice will never do.

@@ -1,17 +1,9 @@
 -- Which days calendars have.
 local clock = require "clock"
+local dates = require "calendar_kit".dates
 local days = require "calendar.days"
 local entry = require "calendar.entry"
 local node = require "calendar.node"
-
--- The days of a set, as dates.
-local function dates(set, year)
-  local out, start = {}, days.start_of(year)
-  for day = start, start + days.length_of(year) - 1 do
-    if days.has(set, year, day) then out[#out + 1] = days.text(day):sub(6) end
-  end
-  return table.concat(out, " ")
-end
 
 local function of_entry(word, year)
   local set = days.none()

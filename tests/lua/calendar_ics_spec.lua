@@ -1,15 +1,7 @@
 -- iCalendar files as sets of days, and the lines that are refused.
+local dates = require "calendar_kit".dates
 local days = require "calendar.days"
 local ics = require "calendar.ics"
-
--- The days of a set, as dates.
-local function dates(set, year)
-  local out, start = {}, days.start_of(year)
-  for day = start, start + days.length_of(year) - 1 do
-    if days.has(set, year, day) then out[#out + 1] = days.text(day):sub(6) end
-  end
-  return table.concat(out, " ")
-end
 
 local function event(lines) return "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n" .. lines:gsub("\n", "\r\n") .. "\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n" end
 

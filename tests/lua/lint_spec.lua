@@ -2,27 +2,14 @@
 local clock = require "clock"
 local lint = require "lint"
 local problems = require "problems"
-local schedule = require "schedule"
-local sys = require "sys"
+
+local load = require "schedule_kit".new().load
 
 local NOW = clock.parse "2026-11-24T00:00:00Z"
 
-local dir = os.tmpname()
-os.remove(dir)
-sys.mkdir(dir)
-
-local function write(name, content)
-  local file = assert(io.open(dir .. "/" .. name, "w"))
-  file:write(content)
-  file:close()
-end
-
-write("pod.yml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: main, image: busybox, args: [a]}\n")
-
 -- The warnings of a schedule, from the file's name on.
 local function warnings(yaml, peak)
-  write("schedule.yml", yaml)
-  local plan = schedule.load {dir = dir, name = "schedule.yml", instance = "test"}
+  local plan = load(yaml)
   assert.same({}, {table.unpack(plan.problems)})
   lint.add(plan, {now = NOW, peak = peak})
   local lines = {}
