@@ -227,7 +227,7 @@ local function load_job(file, name, raw, result, options)
   job.namespace = job.namespace or template.namespace(manifest) or options.namespace or "default"
   check_watched(job, raw.namespace and schema.place(file.path, raw, "namespace") or place, options.watched, problems)
   if job.cron then parse_cron(file, raw, job, problems) end
-  local days_are_good = result.days:attach(job, raw, file.path)
+  local days_are_good = result.days:attach(job, raw, file.path, manifest)
   if job.main_container and manifest and not template.has_container(manifest, job.main_container) then
     problems:error(schema.place(file.path, raw, "main_container"), "the template has no container '%s'",
       job.main_container)

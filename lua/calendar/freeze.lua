@@ -1,8 +1,9 @@
 -- settings.freezes: spans of time in which jobs do not start.
---   freeze.read(settings, path, zone, problems) -> {{from=, to=, reason=, jobs= patterns or nil for all, place=}, …};
---     `from` is in it, `to` is not; a time without an offset is one of the zone
---   freeze.of(freezes, name) -> those that hold the job of that name
---   freeze.without_job(freeze, names) -> those of its patterns that none of the names matches
+--   freeze.read(settings, path, zone, problems) -> {{from=, to=, reason=, jobs= patterns or nil for all,
+--     label={KEY, VALUE} or nil, place=}, …}; `from` is in it, `to` is not; a time without an offset is one of the zone
+--   freeze.of(freezes, name, manifest) -> those that hold the job of that name and template
+--   freeze.without_job(freeze, jobs) -> those of its patterns that match no job's name; has_label(freeze, jobs):
+--     whether the template of any has its label. jobs: {{name=, manifest=}, …}
 local json = require "json"
 local schema = require "schema"
 local text = require "text"
@@ -12,7 +13,7 @@ local freeze = {}
 
 local fields = {
   from = {"string", required = true}, to = {"string", required = true}, reason = {"string", required = true},
-  jobs = {"string_or_strings"},
+  jobs = {"string_or_strings"}, label = {"string"},
 }
 
 local function instant(raw, key, path, zone, problems)
@@ -29,6 +30,14 @@ local function patterns(jobs)
   return type(jobs) == "table" and jobs or {jobs}
 end
 
+-- "KEY=VALUE" -> {KEY, VALUE}
+local function label_of(raw, path, problems)
+  local key, value = raw.label:match "^([%w./_-]+)=([%w._-]*)$"
+  if key then return {key, value} end
+  problems:error(schema.place(path, raw, "label"), "'%s' is not a label: write KEY=VALUE, as the template has it",
+    raw.label)
+end
+
 local function read_one(raw, path, zone, problems, prefix)
   local before = problems:errors()
   local found = schema.check(raw, fields, path, problems, prefix)
@@ -36,8 +45,10 @@ local function read_one(raw, path, zone, problems, prefix)
   local from, to = instant(raw, "from", path, zone, problems), instant(raw, "to", path, zone, problems)
   if not from or not to then return nil end
   if to <= from then return problems:error(schema.place(path, raw, "to"), "'to' must be later than 'from'") end
-  return {from = from, to = to, reason = found.reason, jobs = patterns(found.jobs),
-    place = schema.place(path, raw, raw.jobs and "jobs" or "from")}
+  local label = found.label and label_of(raw, path, problems)
+  if found.label and not label then return nil end
+  return {from = from, to = to, reason = found.reason, jobs = patterns(found.jobs), label = label,
+    place = schema.place(path, raw, raw.jobs and "jobs" or raw.label and "label" or "from")}
 end
 
 function freeze.read(settings, path, zone, problems)
@@ -58,29 +69,52 @@ function freeze.read(settings, path, zone, problems)
   return out
 end
 
-local function holds(one, name)
+local function labels_in(object)
+  local metadata = type(object) == "table" and object.metadata
+  local labels = type(metadata) == "table" and metadata.labels
+  return type(labels) == "table" and labels or {}
+end
+
+-- Of the object itself, or of a Job's Pods.
+local function is_labelled(manifest, label)
+  local spec = manifest and manifest.spec
+  for _, object in ipairs {manifest or {}, type(spec) == "table" and spec.template or {}} do
+    if labels_in(object)[label[1]] == label[2] then return true end
+  end
+  return false
+end
+
+local function holds(one, name, manifest)
+  if one.label and not is_labelled(manifest, one.label) then return false end
   for _, pattern in ipairs(one.jobs or {"*"}) do
     if name:match(text.glob(pattern)) then return true end
   end
   return false
 end
 
-function freeze.of(freezes, name)
+function freeze.of(freezes, name, manifest)
   local out = {}
   for _, one in ipairs(freezes) do
-    if holds(one, name) then out[#out + 1] = one end
+    if holds(one, name, manifest) then out[#out + 1] = one end
   end
   return out
 end
 
-function freeze.without_job(one, names)
+function freeze.without_job(one, jobs)
   local out = {}
   for _, pattern in ipairs(one.jobs or {}) do
     local used = false
-    for _, name in ipairs(names) do used = used or name:match(text.glob(pattern)) ~= nil end
+    for _, job in ipairs(jobs) do used = used or job.name:match(text.glob(pattern)) ~= nil end
     if not used then out[#out + 1] = pattern end
   end
   return out
+end
+
+function freeze.has_label(one, jobs)
+  for _, job in ipairs(jobs) do
+    if is_labelled(job.manifest, one.label) then return true end
+  end
+  return false
 end
 
 return freeze

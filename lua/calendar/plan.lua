@@ -1,8 +1,8 @@
 -- What a schedule says about days: settings.calendars and settings.freezes, and only_on, skip_on and move of its jobs.
 --   plan.new(options) -> p       as calendar/reader.lua wants them
 --   p:settings(raw, path, zone): the mapping `settings` as it was read; once
---   p:attach(job, raw, path) -> whether what the job says of days could be read; then policy.lua judges its slots by
---     it, and with `move` its schedule has them on the days to which they move
+--   p:attach(job, raw, path, manifest) -> whether what the job says of days could be read; then policy.lua judges its
+--     slots by it, and with `move` its schedule has them on the days to which they move
 --   p:unused(jobs): warns of freezes that hold none of the jobs
 local calendar = require "calendar"
 local cron = require "cron"
@@ -76,7 +76,7 @@ function Plan:moving(rule, zone, direction)
   return moving
 end
 
-function Plan:attach(job, raw, path)
+function Plan:attach(job, raw, path, manifest)
   local only, skip = self:read(raw, "only_on", path), self:read(raw, "skip_on", path)
   if only == false or skip == false then return false end
   local rule = self:rule(only, skip)
@@ -85,7 +85,7 @@ function Plan:attach(job, raw, path)
       job.name)
   end
   if not job.schedule then return true end
-  calendar.attach(job, rule, job.move, freeze.of(self.freezes, job.name))
+  calendar.attach(job, rule, job.move, freeze.of(self.freezes, job.name, manifest))
   if rule and job.move then
     local moving = self:moving(rule, job.days.zone, job.move)
     job.schedule:move(moving.days)
@@ -98,8 +98,12 @@ function Plan:unused(jobs)
   local names = {}
   for i, job in ipairs(jobs) do names[i] = job.name end
   for _, one in ipairs(self.freezes) do
-    for _, pattern in ipairs(freeze.without_job(one, names)) do
+    for _, pattern in ipairs(freeze.without_job(one, jobs)) do
       self.problems:warning(one.place, "the freeze holds no job '%s'%s", pattern, text.did_you_mean(pattern, names))
+    end
+    if one.label and not freeze.has_label(one, jobs) then
+      self.problems:warning(one.place, "the freeze holds no job: no template has the label %s=%s",
+        table.unpack(one.label))
     end
   end
 end

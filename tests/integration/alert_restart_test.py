@@ -102,6 +102,21 @@ def _():
         world.mend()
 
 
+@test("a reload while a job fails: nobody is paged again, and the end is told", seconds=120)
+def _():
+    world = World()
+    world.start()
+    world.wait_pages(["trigger"])
+    world.schedule["settings"]["alerts"]["repeat"] = "8h"
+    world.schedule["tick"]["description"] = "changed"
+    world.daemon.write("schedule.yml", json.dumps(world.schedule))
+    world.daemon.wait_log("reloaded", 30)
+    world.wait_runs("run failed", 3)
+    assert world.pages() == ["trigger"], world.pages()
+    world.mend()
+    world.wait_pages(["trigger", "resolve"])
+
+
 @test("the daemon tells check-ins and signs of life what it does; a page that the service refuses goes to the fallback",
       seconds=90)
 def _():

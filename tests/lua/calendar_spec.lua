@@ -105,6 +105,25 @@ describe("a slot", function()
     assert.is_nil(reason(b, "2026-12-21T03:00:00Z"))
   end)
 
+  it("is frozen by a label of its template, or of a Job's Pods", function()
+    write("pod-web.yml", "apiVersion: v1\nkind: Pod\nmetadata: {labels: {tier: web}}\nspec: {containers: [{name: c, image: i}]}\n")
+    write("job-web.yml", "apiVersion: batch/v1\nkind: Job\nspec:\n  template:\n    metadata: {labels: {tier: web}}\n" ..
+      "    spec: {containers: [{name: c, image: i}]}\n")
+    local jobs = JOB:gsub("pod.yml", "pod-web.yml") .. JOB:gsub("^a", "b") .. JOB:gsub("^a", "c"):gsub("pod.yml", "job-web.yml")
+    local function reasons(which)
+      local plan, mistakes = load(HEAD .. "  freezes: [{from: 2026-12-20, to: 2026-12-24, reason: x, " .. which .. "}]\n" .. jobs)
+      local out = {}
+      for i, job in ipairs(plan.jobs) do out[i] = reason(job, "2026-12-21T03:00:00Z") and job.name or "-" end
+      return table.concat(out), mistakes[1]
+    end
+    assert.equal("a-c", (reasons "label: tier=web"))
+    assert.equal("--c", (reasons "label: tier=web, jobs: [b, c]"))
+    local none, warning = reasons "label: tier=db"
+    assert.equal("---", none)
+    assert.equal("schedule.yml:3:66: warning: the freeze holds no job: no template has the label tier=db", warning)
+    assert.match("schedule.yml:3:66: error: 'web' is not a label: write KEY=VALUE", select(2, reasons "label: web"), 1, true)
+  end)
+
   it("is dropped when due, not when somebody asks for the run", function()
     local job = load(HEAD .. JOB .. "  skip_on: [12-25]\n").jobs[1]
     local run = {job = "a", slot = clock.parse "2026-12-25T03:00:00Z", trigger = "schedule", attempt = 0, active = 0, queued = 0}
