@@ -188,6 +188,18 @@ def _():
     assert again["references"] == message["references"] and again["message-id"] != message["message-id"]
 
 
+@test("email: with TLS from the first byte, by a server that is vouched for", seconds=60)
+def _():
+    server, other = MailServer("implicit"), MailServer("implicit")
+    sent = mail(server, tls="implicit")
+    assert sent.counts["delivered"] == 1 and server.mails()[0]["known"], sent.log
+    sent = mail(server, tls="starttls", timeout=1)  # it says nothing to who speaks first in the clear
+    assert sent.counts["failed"] == 1, sent.log
+    server.ca = other.ca
+    sent = mail(server, tls="implicit")
+    assert sent.counts["failed"] == 1 and len(server.mails()) == 1, sent.log
+
+
 @test("email: nothing leaves in the clear, or to a server that nobody vouches for", seconds=60)
 def _():
     server = MailServer("clear")

@@ -3,6 +3,7 @@
 of JSON. Its behaviour is one word of the command line:
 
   good     STARTTLS, AUTH PLAIN (me:secret), takes everything but recipients at refused.example
+  implicit the same with TLS from the first byte
   clear    offers no STARTTLS      busy  answers MAIL by 451 twice, then is good
   refuses  answers MAIL by 550     hangs says nothing       closes  hangs up after EHLO
 """
@@ -20,7 +21,7 @@ import pki
 class Session:
     def __init__(self, server, reader, writer):
         self.server, self.reader, self.writer = server, reader, writer
-        self.secure = self.known = False
+        self.secure, self.known = server.mode == "implicit", False
         self.sender, self.recipients = None, []
 
     async def say(self, line):
@@ -112,7 +113,8 @@ class Server:
             writer.close()
 
     async def serve(self):
-        listener = await asyncio.start_server(self.talk, "127.0.0.1", 0)
+        context = self.context if self.mode == "implicit" else None
+        listener = await asyncio.start_server(self.talk, "127.0.0.1", 0, ssl=context)
         print(f"listening {listener.sockets[0].getsockname()[1]}", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         os._exit(0)
