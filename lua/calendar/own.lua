@@ -10,10 +10,9 @@ local known = require "hooks.known"
 local link = require "hooks.link"
 local log = require "log"
 
-local own = {}
+local own = {seconds = 10} -- for all days together, which take a fifth of one
 
 local FOLDER <const> = "calendars"
-local SECONDS <const> = 5 -- for all days together, which take a fifth of one
 
 local function fail(file, message, line) return nil, {file = file, line = line, message = message} end
 
@@ -22,11 +21,12 @@ local LAST <const> = days.start_of(days.LAST_YEAR + 1) - 1
 
 -- The host's answer; or nil and why there is none.
 local function ask(sources, file, path)
+  local seconds = own.seconds
   local function say(text) log.info(text, {file = path}) end
   local host, message = link.start {env = {}, on_log = say, on_stderr = say}
   if not host then return nil, "the hook host cannot start: " .. message end
   host:send {op = "sources", sources = sources, hooks = known.names(), fields = known.event_fields}
-  local reply, why = host:exchange({op = "days", file = file, first = FIRST, last = LAST, budget = SECONDS}, SECONDS)
+  local reply, why = host:exchange({op = "days", file = file, first = FIRST, last = LAST, budget = seconds}, seconds)
   host:kill()
   return reply, reply or "the hook host " .. why
 end
