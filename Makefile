@@ -6,6 +6,7 @@
 #   test-cluster   the same daemon on a real Kubernetes (KUBECONFIG, or KUBEBUILDER_ASSETS)
 #   test-chaos     two daemons on a real control plane while everything fails; SECONDS=180 SEED=random JOBS=200
 #   image     a container image FROM scratch in build/image: scripts/deploy/README.md
+#   deb       build/kube-scheduler_VERSION_ARCHITECTURE.deb, for the local executor: scripts/deploy/README.md
 #   manifests     scripts/deploy/kubernetes.yml from the Helm chart
 #   fuzz      each tests/fuzz/FOLDER_fuzz.c on core/FOLDER for FUZZ_SECONDS
 #   libcron   the cron engine alone: build/libcron/libcron.a and include/
@@ -46,7 +47,7 @@ UNIT := $(UNIT_C:%.c=$(BUILD)/%)
 DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*_driver.c))
 BINARY := $(BUILD)/kube-scheduler
 
-.PHONY: deps deps-test deps-fuzz deps-lint all run test test-cluster test-chaos bench bench-cluster lint format install clean libcron fuzz fuzzers
+.PHONY: deps deps-test deps-fuzz deps-lint all run test test-cluster test-chaos bench bench-cluster lint format install install-files clean libcron fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -56,7 +57,9 @@ all: deps
 deps:
 	@vendor/install build
 deps-test:
-	@vendor/install build test
+	@vendor/install build deb test
+deps-deb:
+	@vendor/install build deb
 deps-fuzz:
 	@vendor/install build fuzz
 deps-lint:
@@ -122,7 +125,10 @@ image: deps
 	@$(MAKE) --no-print-directory binary
 	@BUILD=$(BUILD) scripts/deploy/image
 
-.PHONY: manifests
+.PHONY: deb manifests
+deb: deps-deb
+	@$(MAKE) --no-print-directory binary
+	@BUILD=$(BUILD) scripts/deploy/deb
 manifests:
 	@scripts/deploy/manifests >scripts/deploy/kubernetes.yml.new && mv scripts/deploy/kubernetes.yml.new scripts/deploy/kubernetes.yml
 
@@ -180,6 +186,8 @@ format: deps-lint
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
 install: all
+	@$(MAKE) --no-print-directory install-files
+install-files:
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/kube-scheduler
 	install -D -m 644 scripts/man/kube-scheduler.1 $(DESTDIR)$(PREFIX)/share/man/man1/kube-scheduler.1
 
