@@ -13,7 +13,7 @@ function event.of_run(kind, run, job)
     attempt = run.attempt, trigger = run.trigger, lateness = run.lateness, outcome = run.outcome,
     exit_code = run.exit_code, reason = run.reason, message = run.message, started = run.started,
     finished = run.finished, log_tail = run.log_tail, missed = run.missed, missed_from = run.missed_from,
-    retry_at = run.retry_at,
+    retry_at = run.retry_at, node = run.node,
   }
   if job then
     e.schedule = type(job.cron) == "table" and table.concat(job.cron, "; ") or job.cron

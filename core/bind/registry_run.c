@@ -125,6 +125,7 @@ void registry_push_run(lua_State *L, const struct run *run) {
     set_integer(L, "active", (int64_t)run_active_beside(run));
     set_flag(L, "has_object", run->has_object);
     set_string(L, "data", run->data);
+    set_string(L, "node", run->node);
     lua_pushnumber(L, (lua_Number)run->lateness_ns / (lua_Number)NS_PER_S);
     lua_setfield(L, -2, "lateness");
     if (run_last_success(run))

@@ -12,6 +12,7 @@ enum { TAIL = 50 }; /* lines that an alert shows (registry/tail.h keeps as many)
 static void note_pod(const struct kube_object *pod, struct adopted_run *out, struct result *last) {
     struct result result;
     const struct kube_container *main = outcome_main_container(pod);
+    out->node = pod->node ? pod->node : out->node;
     out->started |= main && outcome_has_started(main);
     if (outcome_of_pod(pod, &result) == STAGE_OVER && result.outcome != OUTCOME_SUCCEEDED &&
         result.finished >= last->finished)
@@ -29,6 +30,7 @@ static void judge_job(const struct run *run, struct adopted_run *out) {
 
 static void judge_pod(const struct kube_object *pod, struct adopted_run *out) {
     const struct kube_container *main = outcome_main_container(pod);
+    out->node = pod->node;
     out->started = main && outcome_has_started(main);
     out->finished = outcome_of_pod(pod, &out->result) == STAGE_OVER;
     if (!out->finished && kube_object_is_remnant(pod)) {

@@ -182,6 +182,13 @@ static void observe_active_pod(struct run *run, const struct pod *pod, enum stag
     expect_gone(run, pod);
 }
 
+static void note_node(struct run *run, struct pod *pod, const struct kube_object *object) {
+    if (pod->placed || !object->node || !*object->node)
+        return;
+    pod->placed = true;
+    run->executor->events.placed(run->executor->ctx, run->owner, object->node);
+}
+
 static void note_main_container(struct run *run, const struct kube_object *object) {
     const struct kube_container *main = outcome_main_container(object);
     if (main && outcome_has_started(main))
@@ -200,6 +207,7 @@ void observe_pod(struct run *run, struct kube_object *object) {
         return;
     struct result result;
     enum stage stage = outcome_of_pod(object, &result);
+    note_node(run, pod, object);
     note_main_container(run, object);
     follow_pod(pod, object, stage == STAGE_OVER);
     if (stage == STAGE_OVER) {
@@ -215,6 +223,7 @@ static void pod_gone(struct run *run, struct pod *pod, const struct kube_object 
     if (run->state == RUN_FOUND)
         return; /* adopt.c judges by its last state */
     if (last) {
+        note_node(run, pod, last);
         note_main_container(run, last);
         follow_pod(pod, last, true);
         outcome_of_gone(last, &result);

@@ -91,6 +91,7 @@ struct pod {
     uint64_t seen;
     int64_t deletion; /* as in kube_object */
     bool over;
+    bool placed; /* its node was told */
     size_t namespace_len;
     char key[]; /* namespace/name */
 };

@@ -19,6 +19,8 @@ static void take_over(struct registry *registry, struct run *run, const struct a
     (void)snprintf(run->name, sizeof run->name, "%s", adopted->name);
     run->has_object = true;
     run->reported = adopted->reported;
+    if (adopted->node)
+        run_set_node(run, adopted->node);
     if (!keeps_data(run))
         run_decided(registry, run);
     run_set_state(run, adopted->started ? RUN_STARTED : RUN_ACCEPTED);
@@ -114,6 +116,11 @@ static void on_trouble(void *ctx, const char *namespace_, const char *why) {
     registry->events->trouble(registry->ctx, namespace_, why);
 }
 
+static void on_placed(void *ctx, void *owner, const char *node) {
+    (void)ctx;
+    run_set_node(owner, node);
+}
+
 const struct executor_events run_executor_events = {.adopted = on_adopted,
                                                     .ready = on_ready,
                                                     .accepted = on_accepted,
@@ -123,4 +130,5 @@ const struct executor_events run_executor_events = {.adopted = on_adopted,
                                                     .finished = on_finished,
                                                     .reported = on_reported,
                                                     .gone = on_gone,
-                                                    .trouble = on_trouble};
+                                                    .trouble = on_trouble,
+                                                    .placed = on_placed};

@@ -65,9 +65,10 @@ struct adopted_run {
     int64_t slot;
     int attempt;
     enum trigger trigger;
-    bool started;  /* then result.started holds */
-    bool finished; /* then all of result holds */
-    bool reported; /* its outcome was delivered (hooks, alerts) by an earlier daemon */
+    bool started;     /* then result.started holds */
+    bool finished;    /* then all of result holds */
+    bool reported;    /* its outcome was delivered (hooks, alerts) by an earlier daemon */
+    const char *node; /* as in event placed; NULL: none is known */
     struct result result;
 };
 
@@ -93,6 +94,9 @@ struct executor_events {
      * fail at their start deadline, until it can. Once for each time that this begins; also before `ready`,
      * which does not wait for it. namespace_ "*": all. */
     void (*trouble)(void *ctx, const char *namespace_, const char *why);
+    /* The cluster's node that works on the run is known; of a Job again for each of its Pods. Before
+     * `started`. */
+    void (*placed)(void *ctx, void *owner, const char *node);
 };
 
 struct executor;

@@ -110,6 +110,7 @@ void run_count(const struct run *run, int by); /* before and after what it count
 void run_undecided(struct registry *registry, struct run *run);
 void run_decided(struct registry *registry, struct run *run);
 void run_set_reason(struct run *run, const char *reason);
+void run_set_node(struct run *run, const char *node);
 void run_set_result(struct run *run, const struct result *result);
 int run_set_data(struct run *run, const char *data); /* NULL: keeps what there is */
 void run_note_end(struct run *run);                  /* for upstreams and last_success */

@@ -120,6 +120,7 @@ struct run { /* read-only outside this folder */
     int64_t missed_from; /* … this one, the first; `slot` is the last */
     char *reason;        /* why skipped; why it waits or waited, NULL when it never did */
     char *data;          /* the owner's own, kept while it waits and for retries; NULL: none */
+    char *node;          /* of the cluster, where it runs or ran; NULL: not known */
     struct run_result result;
     struct tail *tail;
     struct heap_item timer;

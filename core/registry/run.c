@@ -181,6 +181,8 @@ void run_decided(struct registry *registry, struct run *run) {
     run->undecided_prev = run->undecided = NULL;
 }
 
+enum { NODE_NAME_MAX = 253 }; /* RFC 1123 subdomain */
+
 /* Texts are for people: without memory they are missing. */
 static void set_text(char **at, const char *text, size_t most) {
     char *copy = *text ? strndup(text, most) : NULL;
@@ -190,6 +192,10 @@ static void set_text(char **at, const char *text, size_t most) {
 
 void run_set_reason(struct run *run, const char *reason) {
     set_text(&run->reason, reason, REGISTRY_REASON_MAX);
+}
+
+void run_set_node(struct run *run, const char *node) {
+    set_text(&run->node, node, NODE_NAME_MAX);
 }
 
 void run_set_result(struct run *run, const struct result *result) {
@@ -233,6 +239,7 @@ void run_note_end(struct run *run) {
 void run_release(struct run *run) {
     tail_free(run->tail);
     free(run->data);
+    free(run->node);
     free(run->reason);
     free(run->result.reason);
     free(run->result.message);

@@ -70,6 +70,10 @@ static void on_trouble(void *ctx, const char *namespace_, const char *why) {
     (void)ctx;
     printf("trouble %s %s\n", namespace_, why);
 }
+static void on_placed(void *ctx, void *owner, const char *node) {
+    (void)ctx;
+    printf("placed %s %s\n", (char *)owner, node);
+}
 static void on_gone(void *ctx, void *owner) {
     (void)ctx;
     printf("gone %s\n", (char *)owner);
@@ -143,9 +147,9 @@ int main(int argc, char **argv) {
     struct kube_config *config = NULL;
     struct kube_client *client = NULL;
     uv_pipe_t in;
-    static const struct executor_events events = {on_adopted, on_ready,  on_accepted, on_delayed,
-                                                  on_started, on_line,   on_finished, on_reported,
-                                                  on_gone,    on_trouble};
+    static const struct executor_events events = {on_adopted, on_ready,   on_accepted, on_delayed,
+                                                  on_started, on_line,    on_finished, on_reported,
+                                                  on_gone,    on_trouble, on_placed};
     struct kube_config_request request = {.getenv = environment};
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc < 2 || loop_new(&clock_system, &random_system, &loop, &err) ||

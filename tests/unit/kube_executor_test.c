@@ -352,8 +352,8 @@ static void *on_adopted(void *ctx, const struct adopted_run *run) {
     char end[64] = "";
     if (run->finished)
         (void)snprintf(end, sizeof end, " %s %d", outcome_name(run->result.outcome), run->result.exit_code);
-    hear("adopted %s%s%s%s", run->name, run->started ? " started" : "", end,
-         run->reported ? " reported" : "");
+    hear("adopted %s%s%s%s%s%s", run->name, run->started ? " started" : "", end,
+         run->reported ? " reported" : "", run->node ? " on " : "", run->node ? run->node : "");
     assert_string_equal(run->job, "job");
     assert_int_equal(run->slot, NOW);
     assert_int_equal(run->attempt, 1);
@@ -400,8 +400,13 @@ static void on_trouble(void *ctx, const char *namespace_, const char *why) {
     (void)ctx;
     hear("trouble %s: %s", namespace_, why);
 }
-static const struct executor_events events = {on_adopted, on_ready,    on_accepted, on_delayed, on_started,
-                                              on_line,    on_finished, on_reported, on_gone,    on_trouble};
+static void on_placed(void *ctx, void *owner, const char *node) {
+    (void)ctx;
+    hear("placed %s on %s", (const char *)owner, node);
+}
+static const struct executor_events events = {on_adopted, on_ready,   on_accepted, on_delayed,
+                                              on_started, on_line,    on_finished, on_reported,
+                                              on_gone,    on_trouble, on_placed};
 
 static void expect_at(const char *wanted, int line) {
     const char *got = heard.data ? heard.data : "";
@@ -511,6 +516,53 @@ static void begin_finished(void) {
     output_ends(0);
     pass(0);
     expect("finished a succeeded 0 ");
+}
+
+static const char *on_node(const char *node, const char *plain) {
+    static char text[sizeof json + 256];
+    const char *split = strstr(plain, "\"containers\"");
+    (void)snprintf(text, sizeof text, "%.*s\"nodeName\":\"%s\",%s", (int)(split - plain), plain, node, split);
+    return text;
+}
+
+static void a_pods_node_is_told_once_before_it_starts(void **state) {
+    (void)state;
+    begin_accepted(false);
+    tell(KUBE_POD, WATCH_OBJECT, on_node("node-1", POD("a", PENDING)));
+    expect("placed a on node-1");
+    tell(KUBE_POD, WATCH_OBJECT, on_node("node-1", POD("a", RUNNING)));
+    expect("started a +5");
+}
+
+static void the_node_of_a_pod_that_is_seen_no_more_is_told(void **state) {
+    (void)state;
+    begin_accepted(false);
+    tell(KUBE_POD, WATCH_DELETED, on_node("node-1", POD("a", RUNNING)));
+    expect("placed a on node-1; started a +5");
+    output_ends(0);
+    pass(0);
+    expect("finished a deleted -1 Deleted");
+}
+
+static void each_pod_of_a_job_tells_its_node(void **state) {
+    (void)state;
+    begin_accepted(true);
+    tell(KUBE_POD, WATCH_OBJECT, on_node("node-1", POD_OF("a", "a-1", FAILED("1"))));
+    expect("placed a on node-1; started a +5");
+    tell(KUBE_POD, WATCH_OBJECT, on_node("node-2", POD_OF("a", "a-2", PENDING)));
+    expect("placed a on node-2");
+    output_ends(0);
+}
+
+static void an_adopted_run_has_its_node(void **state) {
+    (void)state;
+    tell(KUBE_JOB, WATCH_RELIST, NULL);
+    tell(KUBE_JOB, WATCH_SYNCED, NULL);
+    tell(KUBE_POD, WATCH_RELIST, NULL);
+    tell(KUBE_POD, WATCH_OBJECT,
+         on_node("node-1", annotated("\"kube-scheduler/reported\":\"true\",", POD("a", SUCCEEDED))));
+    tell(KUBE_POD, WATCH_SYNCED, NULL);
+    expect("adopted a started succeeded 0 reported on node-1; ready");
 }
 
 static void a_runs_whole_life(void **state) {
@@ -1448,6 +1500,10 @@ static void the_watch_selects_this_instance(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(a_pods_node_is_told_once_before_it_starts),
+        TEST(the_node_of_a_pod_that_is_seen_no_more_is_told),
+        TEST(each_pod_of_a_job_tells_its_node),
+        TEST(an_adopted_run_has_its_node),
         TEST(a_runs_whole_life),
         TEST(an_event_before_the_creates_answer),
         TEST(a_fast_run_is_started_and_then_finished),
