@@ -10,6 +10,7 @@ local keeper = require "hooks.keeper"
 local json = require "json"
 local known = require "hooks.known"
 local new_queue = require("hooks.queue").new
+local new_store = require("hooks.store").new
 local process = require "process"
 local task = require "task"
 
@@ -54,11 +55,13 @@ end
 -- options, all but dir optional:
 --   dir         the hooks folder; when it does not exist there are no hooks and no process
 --   on_effect   function(effect, event): does what a hook asked for: kind = "alert" {title, message, severity},
---               "http.post" {url, headers, body} (see hooks.post) or "trigger" {job}
+--               "http.post" {url, headers, body} (see hooks.post), "trigger" {job}, or, done already,
+--               "store.set" {key, text = JSON or nil}
 --   on_error    function{hook, file, job, event = event id, message}: a hook failed
 --   found       of hooks.folder, when it was read already
 --   deadlines   {decision, event, load} in seconds
 --   env         names of variables that os.getenv may give, beside HOOK_…
+--   store       of lua/hooks/store.lua; by default one that forgets
 --   log, http   the modules, or others with the same functions
 function hooks.start(options)
   local found = options.found or folder.read(options.dir)
@@ -69,13 +72,14 @@ function hooks.start(options)
       return (options.deadlines or {})[kind] or known.deadlines[kind]
     end}),
     states = {}, -- hook -> file -> {failures in a row, off}
-    calls = 0, failures = 0, dropped = 0,
+    calls = 0, failures = 0, dropped = 0, store = options.store or new_store(),
   }, Hooks)
   for _, name in ipairs(known.names()) do self.states[name] = {} end
   for _, problem in ipairs(found.problems) do self:not_loaded(problem.file, problem.message) end
   self.keeper = keeper.new {
     sources = found.sources, files = found.files, path = function(file) return self:path(file) end,
     env = environment(options.env or {}), load_seconds = self.deadlines.load, log = self.log,
+    store = self.store,
     on_loaded = function(file, names)
       for _, name in ipairs(names) do self.states[name][file] = {failures = 0} end
     end,
@@ -102,10 +106,18 @@ function Hooks:failed(item, message, own_fault)
   self.log.error(item.state.off)
 end
 
+function Hooks:apply(effect, event)
+  if effect.kind == "store.set" then
+    local kept, message = self.store:put(effect.key, effect.text)
+    if not kept then error(message, 0) end
+  end
+  self.on_effect(effect, event)
+end
+
 function Hooks:succeeded(item, effects)
   item.state.failures = 0
   for _, effect in ipairs(effects) do
-    local ok, message = xpcall(self.on_effect, debug.traceback, effect, item.event)
+    local ok, message = xpcall(self.apply, debug.traceback, self, effect, item.event)
     if not ok then self:failed(item, ("effect %s: %s"):format(effect.kind, message)) end
   end
 end

@@ -9,6 +9,7 @@ local history = require "history"
 local incident = require "incident"
 local hooks = require "hooks"
 local hooks_folder = require "hooks.folder"
+local hook_store = require "hooks.store"
 local leader = require "leader"
 local log = require "log"
 local overrun = require "overrun"
@@ -74,9 +75,10 @@ for _, problem in ipairs(plan.problems) do
   if problem.severity == "error" then alerts:send(event.of_problem(problem)) end
 end
 local runner
+local kept = hook_store.new()
 local function start_hooks(found, settings)
   return hooks.start {
-    dir = hooks_dir, found = found, deadlines = settings.hooks,
+    dir = hooks_dir, found = found, deadlines = settings.hooks, store = kept,
     on_effect = function(...) runner:on_effect(...) end,
     on_error = function(...) runner:on_hook_error(...) end,
   }
@@ -105,6 +107,7 @@ local commands
 local lead = leader.new {state = where.state, client = where.client, registry = jobs, alerts = alerts, jobs = plan.jobs,
   whole = plan.problems:errors() == 0, spec = runner.spec, restore = function()
     alerts:restore(where.state)
+    kept:restore(where.state)
     commands:restore()
   end,
   open = function()
@@ -159,8 +162,9 @@ reload:stop()
 commands:stop()
 jobs:stop()
 alerts:stop(1, not lead.lost)
-lead:stop()
 runner.hooks:close(1)
+if not lead.lost then kept:close(1) end
+lead:stop()
 if pages then pages:close() end
 log.info("stopped")
 return asked

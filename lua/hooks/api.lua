@@ -105,8 +105,8 @@ local function size_of(effect)
 end
 
 -- current(): the call that runs; it has no effects while a file loads. write_log(text) sends a line to the
--- daemon's log.
-return function(current, write_log)
+-- daemon's log. mirror: of lua/hooks/store_api.lua.
+return function(current, write_log, mirror)
   local api = {}
 
   local function call_of(what, level)
@@ -152,6 +152,25 @@ return function(current, write_log)
     local answer = coroutine.yield(sandbox.ASK, request)
     if answer.error then return nil, answer.error end
     return answer
+  end
+
+  -- Raises what `f` says at the operator's line.
+  local function at_caller(f, ...)
+    local ok, result = pcall(f, ...)
+    if not ok then error(result, 3) end
+    return result
+  end
+
+  api.store = {}
+
+  function api.store.get(key)
+    local value = at_caller(mirror.get, mirror, call_of("store.get", 2), key)
+    return value -- no tail call: an error names its caller
+  end
+
+  function api.store.set(key, value)
+    local text = at_caller(mirror.set, mirror, call_of("store.set", 2), key, value)
+    queue("store.set", "store.set", {key = key, text = text})
   end
 
   function api.print(...)

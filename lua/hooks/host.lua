@@ -3,8 +3,8 @@
 -- line. From the daemon:
 --   {op="sources", sources={path=text}, hooks={names}, fields={event fields}}     no answer
 --   {op="load", file, budget}          {op="days", file, first, last, budget}: of a calendar, see hooks/days.lua
---   {op="call", id, hook, file, event, decision, budget}
---   {op="answer", id, answer}          to an "ask"
+--   {op="call", id, hook, file, event, decision, budget, store}
+--   {op="answer", id, answer, store}   to an "ask"; store: what changed in it (lua/hooks/store.lua)
 -- To the daemon, one for each load, call and answer:
 --   {op="result", seconds, value, effects, hooks, retire}, {op="result", seconds, error, day}, {op="ask", seconds,
 --   request}; before that any number of {op="log", text}
@@ -14,6 +14,7 @@ local days = require "hooks.days"
 local decision = require "hooks.decision"
 local make_api = require "hooks.api"
 local sandbox = require "hooks.sandbox"
+local store_api = require "hooks.store_api"
 local view = require "hooks.view"
 
 local RETIRE_BYTES <const> = 16 << 20 -- half of HOOK_MEMORY: what hooks keep leaves too little for the next
@@ -21,6 +22,7 @@ local RETIRE_BYTES <const> = 16 << 20 -- half of HOOK_MEMORY: what hooks keep le
 local box, event_fields
 local current        -- the call that runs
 local waiting = {}   -- calls that wait for http.request, by id
+local mirror = store_api.new()
 
 local function send(message) channel.write(cjson.encode(message) .. "\n") end
 
@@ -84,7 +86,7 @@ local operations = {}
 function operations.sources(message)
   event_fields = message.fields
   local api = make_api(function() return current end,
-    function(text) send {op = "log", text = text} end)
+    function(text) send {op = "log", text = text} end, mirror)
   box = sandbox.new(message.sources, message.hooks, api)
 end
 
@@ -108,6 +110,7 @@ function operations.days(message)
 end
 
 function operations.call(message)
+  mirror:apply(message.store)
   local hook = box:hook(message.file, message.hook)
   if not hook then
     return fail(0, ("%s did not load again in a new hook host"):format(message.file))
@@ -119,6 +122,7 @@ function operations.call(message)
 end
 
 function operations.answer(message)
+  mirror:apply(message.store)
   local call = waiting[message.id]
   waiting[message.id] = nil
   step(call, view.integers(message.answer))

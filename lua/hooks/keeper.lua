@@ -10,7 +10,7 @@ keeper.__index = keeper
 local MAX_BACK_OFF <const> = 30 -- seconds
 local CLOSED <const> = "the hooks are closed"
 
--- options: sources, files (folder.read's), path(file) for messages, env, load_seconds, log;
+-- options: sources, files (folder.read's), path(file) for messages, env, load_seconds, log, store;
 -- on_loaded(file, hook names), on_problem(file, message): what came of each file, at the first start only.
 function keeper.new(options)
   local self = setmetatable({deaths = {}, excluded = {}, left_out = 0, failures = 0, start_again = 0, starts = 0},
@@ -76,7 +76,7 @@ function keeper:start()
     local left_out = self.left_out
     self.starts = self.starts + 1
     local host, message = link.start {
-      env = self.env,
+      env = self.env, unsent = self.store:mirror(),
       on_log = function(text) self:says("info", text) end,
       on_stderr = function(line) self:says("warning", "hook host: " .. line) end,
     }

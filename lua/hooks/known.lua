@@ -26,11 +26,18 @@ known.hooks = {
 known.event_fields = {
   "hook", "kind", "id", "job", "namespace", "run", "slot", "slot_time", "attempt", "trigger", "lateness", "outcome",
   "exit_code", "reason", "message", "started", "finished", "log_tail", "missed", "missed_from", "retry_at",
-  "schedule", "description", "file", "line", "history", "manifest",
+  "schedule", "description", "file", "line", "history", "manifest", "node",
 }
 
 -- Seconds that a hook may compute. Waiting for http.request does not count.
 known.deadlines = {decision = 0.2, event = 2, load = 2}
+
+-- What store.set takes, in bytes: a key's, a value's as JSON, and all of them with what each costs beside.
+known.store = {key = 200, value = 16 << 10, total = 256 << 10}
+
+local ENTRY <const> = 32
+
+function known.store_cost(key, text) return text and #key + #text + ENTRY or 0 end
 
 function known.names()
   local names = {}

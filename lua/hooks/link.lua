@@ -16,13 +16,14 @@ local SIGNALS <const> = {[4] = "SIGILL", [6] = "SIGABRT", [7] = "SIGBUS", [8] = 
 
 -- on_log(text): what hooks print; on_stderr(line): what should never come.
 -- env: the host's whole environment, so that no other secret of the daemon is in its reach.
+-- unsent: a mirror of lua/hooks/store.lua.
 function link.start(options)
   local child, message = process.spawn {
     argv = {"/proc/self/exe", "--hook-host"}, -- ourselves, also after an upgrade replaced the file
     env = options.env, limits = {memory = MEMORY}, on_stderr = options.on_stderr,
   }
   if not child then return nil, message end
-  local self = setmetatable({child = child, on_log = options.on_log, alive = true}, link)
+  local self = setmetatable({child = child, on_log = options.on_log, unsent = options.unsent, alive = true}, link)
   task.spawn(function()
     child:wait()
     self.alive = false
@@ -36,6 +37,14 @@ function link:kill()
 end
 
 function link:pid() return self.child:pid() end
+
+-- What changed in the store since it was asked last, for the next message; nil: nothing.
+function link:news()
+  if next(self.unsent) == nil then return nil end
+  local news = {}
+  for key, text in pairs(self.unsent) do news[key], self.unsent[key] = text, nil end
+  return news
+end
 
 function link:send(message) return self.child:write(cjson.encode(message) .. "\n") end
 

@@ -66,9 +66,10 @@ function queue:tell_idle()
 end
 
 local function message_for(item)
-  if item.answer then return {op = "answer", id = item.id, answer = item.answer} end
+  local store = item.host:news()
+  if item.answer then return {op = "answer", id = item.id, answer = item.answer, store = store} end
   return {op = "call", id = item.id, hook = item.hook, file = item.file, event = item.event,
-    decision = item.decision, budget = item.budget}
+    decision = item.decision, budget = item.budget, store = store}
 end
 
 function queue:serve(item)

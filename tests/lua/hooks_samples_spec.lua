@@ -40,7 +40,8 @@ describe("lua/HOOKS.md", function()
       start(name, text)
     end
     table.sort(names)
-    assert.same({"chain.lua", "freeze.lua", "gate.lua", "latest.lua", "memory.lua", "slow.lua"}, names)
+    assert.same({"chain.lua", "freeze.lua", "gate.lua", "latest.lua", "memory.lua", "once.lua",
+      "slow.lua"}, names)
   end)
 
   it("describes every hook and every field of an event", function()
@@ -106,6 +107,20 @@ describe("lua/HOOKS.md", function()
       ["a:latest"] = "skip", ["a@sha256:00"] = "run"} do
       assert.equal(expected, verdict(image), image)
     end
+  end)
+
+  it("alerts once a day", function()
+    local h, effects = start("once.lua", samples()["once.lua"])
+    local function alerts(job, slot)
+      tell(h, "on_failed", {id = "1", job = job, outcome = "failed", reason = "Error", slot = slot})
+      local titles = {}
+      for _, effect in ipairs(effects) do titles[#titles + 1] = effect.title end
+      return table.concat(titles, ", ")
+    end
+    assert.equal("a: Error", alerts("a", 1795507200))
+    assert.equal("a: Error", alerts("a", 1795507260))
+    assert.equal("a: Error, b: Error", alerts("b", 1795507260))
+    assert.equal("a: Error, b: Error, a: Error", alerts("a", 1795507200 + 86400))
   end)
 
   it("tells of slow runs", function()
