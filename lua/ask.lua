@@ -2,9 +2,11 @@
 --   ask.parse(spec, words) -> options; or nil, exit code     spec: as of cli.parse; its options are added to the common
 --   ask.daemon(options, request) -> answer; or nil, exit code   what is wrong is on stderr then
 --   ask.try(options, request) -> answer; or nil, message, code  the same without a word
+--   ask.act(options, request, say) -> exit code     asks, and prints the answer: say(answer) in words
 --   ask.complain(options, code, format, …) -> code
 local cli = require "cli"
 local clock = require "clock"
+local output = require "output"
 local place = require "place"
 local requests = require "control.request"
 local sys = require "sys"
@@ -16,7 +18,7 @@ local ask = {}
 local SECONDS = 30 -- until an answer is given up
 
 local common = cli.join(cli.schedule_options, cli.place_options, {
-  {name = "format", value = "text|json", choices = {"text", "json"}, help = "default: text"},
+  output.format("table|wide|json|yaml|name", {text = "table"}),
   {name = "timeout", value = "DURATION", help = "how long to wait for the daemon (default: 30s)"},
 })
 
@@ -76,6 +78,14 @@ function ask.daemon(options, request)
     ask.complain(options, 0, "%d rows did not fit into the answer and are left off; ask for fewer", answer.left_off)
   end
   return answer
+end
+
+function ask.act(options, request, say)
+  local answer, code = ask.daemon(options, request)
+  if not answer then return code end
+  io.write(output.text(options, answer, {names = {answer.run or answer.id or answer.job},
+    text = function() return say(answer) .. "\n" end}))
+  return true
 end
 
 return ask

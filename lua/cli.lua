@@ -14,7 +14,7 @@ local function help(command)
   print(("usage: kube-scheduler %s %s\n\n%s\n"):format(command.name, command.usage or "", command.summary))
   for _, option in ipairs(command.options) do
     local left = "--" .. option.name .. (option.value and " " .. option.value or "")
-    for _, alias in ipairs(option.aliases or {}) do left = left .. ", --" .. alias end
+    for _, alias in ipairs(option.aliases or {}) do left = left .. (#alias == 1 and ", -" or ", --") .. alias end
     print(("  %-34s %s"):format(left, option.help))
   end
 end
@@ -30,6 +30,7 @@ local function by_name(command)
 end
 
 local function set(command, out, option, value)
+  value = option.synonyms and option.synonyms[value] or value
   if option.choices then
     for _, choice in ipairs(option.choices) do
       if value == choice then
@@ -73,8 +74,8 @@ local function parse_option(command, known, names, words, at, out)
   return set(command, out, option, value) and at + 1
 end
 
--- command: {name=, usage=, summary=, options={{name=, value=, help=, aliases=, choices=, integer=, many=, key=}},
--- most=}.
+-- command: {name=, usage=, summary=, options={{name=, value=, help=, aliases=, choices=, synonyms=, integer=, many=,
+-- key=}}, most=}.
 -- Returns the options with the words left over under `words` and what follows -- under `rest`; or nil and the
 -- exit code, when help was asked for or something is wrong.
 function cli.parse(command, words)

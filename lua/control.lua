@@ -7,6 +7,7 @@ local clock = require "clock"
 local control_kubernetes = require "control.kubernetes"
 local control_local = require "control.local"
 local log = require "log"
+local names = require "names"
 local read = require "control.read"
 local requests = require "control.request"
 local silence = require "incident.silence"
@@ -84,7 +85,8 @@ function commands.trigger(self, request)
   local done, message, code = self.runner:trigger(job.name,
     {id = request.id, args = request.args, reason = request.reason, by = request.by})
   if not done and code ~= "exists" then return nil, message end
-  return {job = job.name, id = request.id, again = not done}
+  local run = names.request {instance = self.instance, namespace = job.namespace, job = job.name, request = request.id}
+  return {job = job.name, id = request.id, run = run, again = not done}
 end
 
 -- An end that is still to come, or none.

@@ -31,4 +31,15 @@ function problems.format(problem)
   return ("%s:%d:%d: %s: %s"):format(problem.file, problem.line, problem.column, problem.severity, problem.message)
 end
 
+-- The same as GitHub's workflows read it, to show it beside the line.
+local escapes = {["%"] = "%25", ["\r"] = "%0D", ["\n"] = "%0A"}
+local function escape(text, more) return (text:gsub("[%%\r\n" .. (more or "") .. "]", function(c)
+  return escapes[c] or ("%%%02X"):format(c:byte())
+end)) end
+
+function problems.annotation(problem)
+  return ("::%s file=%s,line=%d,col=%d::%s"):format(problem.severity, escape(problem.file, ":,"), problem.line,
+    problem.column, escape(problem.message))
+end
+
 return problems

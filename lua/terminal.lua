@@ -5,6 +5,7 @@
 --   out:paint("red", "failed")                -- painted only where out.colour; styles are those of `sgr` below
 --   out:table({"job", "next"}, {{"nightly", {"in 2 h", style = "green"}}})   -- text that ends with a line break
 --   out:table(header, rows, {right = {[2] = true}})                          -- columns that hold numbers
+--   out:table(header, rows, {columns = 3})                                   -- only the first three
 --   terminal.json(value)                      -- writes it to stdout, indented
 --   terminal.clean(text)                      -- no control characters: for what comes from files and containers
 -- A cell is a string, number, nil, or {text, style=}; the table cleans and paints it.
@@ -94,9 +95,10 @@ end
 -- A column that is empty in all rows is left out.
 function terminal:table(header, rows, options)
   local right = options and options.right or {}
-  local head, cells = read_row(header, #header, "bold"), {}
-  for n, row in ipairs(rows) do cells[n] = read_row(row, #header) end
-  local columns = measure(head, cells, #header)
+  local count = options and options.columns or #header
+  local head, cells = read_row(header, count, "bold"), {}
+  for n, row in ipairs(rows) do cells[n] = read_row(row, count) end
+  local columns = measure(head, cells, count)
   local lines = {line(self, head, columns, right)}
   for n, row in ipairs(cells) do lines[n + 1] = line(self, row, columns, right) end
   return table.concat(lines, "\n") .. "\n"

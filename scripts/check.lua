@@ -4,6 +4,7 @@ local cli = require "cli"
 local clock = require "clock"
 local json = require "json"
 local lint = require "lint"
+local output = require "output"
 local problems = require "problems"
 local schedule = require "schedule"
 local terminal = require "terminal"
@@ -17,7 +18,7 @@ local options, code = cli.parse({
     {name = "strict", help = "a warning is a failure too"},
     {name = "peak", value = "N", integer = true,
       help = "warn of N jobs in one second (default: 10 that are over half of all)"},
-    {name = "format", value = "text|json", choices = {"text", "json"}, help = "default: text"},
+    output.format "text|json|github",
   }),
 }, arg)
 if not options then return code end
@@ -38,10 +39,11 @@ for _, path in ipairs(options.words) do
   errors, jobs = errors + mistakes, jobs + good
 end
 
+local formats = {text = problems.format, github = problems.annotation}
 if options.format == "json" then
   terminal.json(found)
 else
-  for _, problem in ipairs(found) do print(problems.format(problem)) end
+  for _, problem in ipairs(found) do print(formats[options.format or "text"](problem)) end
 end
 local warnings = #found - errors
 io.stderr:write(("%s, %s, %s\n"):format(text.count(jobs, "good job"), text.count(errors, "mistake"),

@@ -3,6 +3,7 @@ local cli = require "cli"
 local clock = require "clock"
 local explain = require "explain"
 local json = require "json"
+local output = require "output"
 local preview = require "preview"
 local terminal = require "terminal"
 local when = require "when"
@@ -18,7 +19,7 @@ local options, code = cli.parse({
   summary = "Says in words when an expression in quotes or a job of the schedule runs, what that might not mean,\n" ..
     "what the next changes of the clock do to it, and its next slots.",
   options = cli.join(cli.schedule_options, cli.time_options, {
-    {name = "format", value = "text|json", choices = {"text", "json"}, help = "default: text"},
+    output.format "text|json",
   }),
 }, arg)
 if not options then return code end

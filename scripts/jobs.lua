@@ -3,6 +3,7 @@ local ask = require "ask"
 local calendar = require "calendar"
 local clock = require "clock"
 local json = require "json"
+local output = require "output"
 local schedule = require "schedule"
 local terminal = require "terminal"
 local when = require "when"
@@ -10,6 +11,7 @@ local when = require "when"
 local options, code = ask.parse({
   name = "jobs", usage = "[JOB] [options]", most = 1,
   summary = "Prints the jobs of the running scheduler; of the schedule file when none is running.",
+  options = {output.watch},
 }, arg)
 if not options then return code end
 
@@ -18,41 +20,52 @@ local function from_file()
   local plan, rows = schedule.load(options), {}
   for _, job in ipairs(plan.jobs) do
     if not options.words[1] or options.words[1] == job.name then
-      local next_slot = job.schedule and calendar.next(job, clock.now())
-      rows[#rows + 1] = {name = job.name, namespace = job.namespace, next = next_slot,
-        disabled = job.schedule == nil or nil, description = job.description}
+      rows[#rows + 1] = {name = job.name, namespace = job.namespace,
+        next = job.schedule and calendar.next(job, clock.now()), cron = json.array(schedule.expressions(job)),
+        timezone = job.timezone, disabled = job.schedule == nil or nil, description = job.description}
     end
   end
   return {rows = json.array(rows)}
 end
 
-local answer, message = ask.try(options, {command = "jobs", job = options.words[1]})
-if answer and answer.error then return ask.complain(options, 1, "%s", answer.error) end
-if not answer then
-  ask.complain(options, 0, "%s; this is what %s/%s says", message, options.dir, options.name)
-  answer = from_file()
-end
-if options.format == "json" then
-  terminal.json(answer.rows)
-  return true
-end
-
-local now = clock.now()
 local styles = {succeeded = "green", skipped = "yellow"}
+local header = {"job", "next", "", "last", "of", "active", "state", "namespace", "cron", "timezone", "description"}
+local NARROW <const> = 7 -- columns, without -o wide
 
 local function order_text(what, order)
   return what .. (order["until"] and " until " .. clock.format(order["until"]) or "") ..
     (order.reason and ": " .. order.reason or "")
 end
 
-local rows = {}
-for i, job in ipairs(answer.rows) do
+local function row_of(job, now)
   local last = job.last
   local state = job.disabled and "disabled" or job.suspended and order_text("suspended", job.suspended)
-  rows[i] = {job.name, job.next and clock.format(job.next), job.next and when.relative(job.next, now),
+  return {job.name, job.next and clock.format(job.next), job.next and when.relative(job.next, now),
     last and {last.outcome, style = styles[last.outcome] or "red"}, last and clock.format(last.slot),
-    job.active ~= 0 and job.active or nil, state and {state, style = "yellow"}}
+    job.active ~= 0 and job.active or nil, state and {state, style = "yellow"}, job.namespace,
+    table.concat(job.cron or {}, ", "), job.timezone, job.description}
 end
-if answer.paused then print(order_text("all jobs are paused", answer.paused)) end
-io.write(terminal.stdout():table({"job", "next", "", "last", "of", "active", "state"}, rows, {right = {[6] = true}}))
-return true
+
+local function table_of(answer, wide)
+  local rows, now = {}, clock.now()
+  for i, job in ipairs(answer.rows) do rows[i] = row_of(job, now) end
+  return (answer.paused and order_text("all jobs are paused", answer.paused) .. "\n" or "") ..
+    terminal.stdout():table(header, rows, {right = {[6] = true}, columns = not wide and NARROW or nil})
+end
+
+local function names_of(rows)
+  local names = {}
+  for i, job in ipairs(rows) do names[i] = job.name end
+  return names
+end
+
+return output.show(options, function()
+  local answer, message = ask.try(options, {command = "jobs", job = options.words[1]})
+  if answer and answer.error then return nil, ask.complain(options, 1, "%s", answer.error) end
+  if not answer then
+    ask.complain(options, 0, "%s; this is what %s/%s says", message, options.dir, options.name)
+    answer = from_file()
+  end
+  return output.text(options, answer.rows, {names = names_of(answer.rows),
+    text = function(wide) return table_of(answer, wide) end})
+end)

@@ -2,6 +2,7 @@
 local cli = require "cli"
 local clock = require "clock"
 local json = require "json"
+local output = require "output"
 local preview = require "preview"
 local terminal = require "terminal"
 local when = require "when"
@@ -12,7 +13,7 @@ local command = {
   options = cli.join(cli.schedule_options, cli.time_options, {
     {name = "count", value = "N", integer = true, help = "how many (default: 5)"},
     {name = "all", help = "those too that a calendar or a freeze drops"},
-    {name = "format", value = "text|rfc3339|json", choices = {"text", "rfc3339", "json"}, help = "default: text"},
+    output.format "text|rfc3339|json",
   }),
 }
 local options, code = cli.parse(command, arg)

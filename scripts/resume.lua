@@ -1,6 +1,5 @@
 -- kube-scheduler resume [JOB]: ends a suspension, or the pause of all jobs.
 local ask = require "ask"
-local terminal = require "terminal"
 
 local options, code = ask.parse({
   name = "resume", usage = "[JOB]", most = 1,
@@ -8,14 +7,7 @@ local options, code = ask.parse({
 }, arg)
 if not options then return code end
 
-local answer
-answer, code = ask.daemon(options, {command = "resume", job = options.words[1]})
-if not answer then return code end
-if options.format == "json" then
-  terminal.json(answer)
-elseif answer.job then
-  print(answer.job .. (answer.again and " was not suspended" or " is resumed"))
-else
-  print(answer.again and "there was no pause" or "the pause is over")
-end
-return true
+return ask.act(options, {command = "resume", job = options.words[1]}, function(answer)
+  if answer.job then return answer.job .. (answer.again and " was not suspended" or " is resumed") end
+  return answer.again and "there was no pause" or "the pause is over"
+end)

@@ -1,7 +1,6 @@
 -- kube-scheduler silence JOB|all --until TIME --reason TEXT: no alerts until then.
 local ask = require "ask"
 local clock = require "clock"
-local terminal = require "terminal"
 
 local options, code = ask.parse({
   name = "silence", usage = "JOB|all --until TIME --reason TEXT", least = 1, most = 1, missing = "which job, or all?",
@@ -19,14 +18,8 @@ end
 local till
 till, code = ask.time(options, options["until"], "--until")
 if not till then return code end
-local answer
-answer, code = ask.daemon(options, {command = "silence", job = options.words[1], ["until"] = till,
-  reason = options.reason})
-if not answer then return code end
-if options.format == "json" then
-  terminal.json(answer)
-else
-  print(("%s silent until %s"):format(answer.job == "all" and "all alerts are" or "alerts of " .. answer.job .. " are",
-    clock.format(answer["until"])))
-end
-return true
+return ask.act(options, {command = "silence", job = options.words[1], ["until"] = till, reason = options.reason},
+  function(answer)
+    local what = answer.job == "all" and "all alerts are" or "alerts of " .. answer.job .. " are"
+    return ("%s silent until %s"):format(what, clock.format(answer["until"]))
+  end)

@@ -1,6 +1,7 @@
 -- kube-scheduler simulate: every slot of a window through policy and hooks on virtual time; nothing runs.
 local cli = require "cli"
 local clock = require "clock"
+local output = require "output"
 local learn = require "simulate.learn"
 local simulate = require "simulate"
 
@@ -15,7 +16,7 @@ local options, code = cli.parse({
       help = "how long its runs take, several times (default: expect_duration, else 1m)"},
     {name = "learn", help = "let runs take as long as in the running scheduler's history (the median of each job)"},
     {name = "hooks", value = "DIR", help = "folder of hooks (default: hooks, beside the schedule); nothing is sent"},
-    {name = "format", value = "table|json", choices = {"table", "json"}, help = "default: table"},
+    output.format "table|json",
     {name = "all", help = "list every slot"},
     {name = "diff", value = "OTHER.yml", help = "instead: which slots OTHER.yml adds and removes"},
   }),

@@ -1,7 +1,6 @@
 -- kube-scheduler suspend [JOB] [--until TIME]: no slots until resumed.
 local ask = require "ask"
 local clock = require "clock"
-local terminal = require "terminal"
 
 local options, code = ask.parse({
   name = "suspend", usage = "[JOB] [options]", most = 1,
@@ -18,15 +17,9 @@ if options["until"] then
   till, code = ask.time(options, options["until"], "--until")
   if not till then return code end
 end
-local answer
-answer, code = ask.daemon(options, {command = "suspend", job = options.words[1], ["until"] = till,
-  reason = options.reason})
-if not answer then return code end
-if options.format == "json" then
-  terminal.json(answer)
-else
-  local ends = answer["until"]
-  print(("%s %s"):format(answer.job and answer.job .. " is suspended" or "all jobs are paused",
-    ends and "until " .. clock.format(ends) or "until it is resumed"))
-end
-return true
+return ask.act(options, {command = "suspend", job = options.words[1], ["until"] = till, reason = options.reason},
+  function(answer)
+    local ends = answer["until"]
+    return ("%s %s"):format(answer.job and answer.job .. " is suspended" or "all jobs are paused",
+      ends and "until " .. clock.format(ends) or "until it is resumed")
+  end)

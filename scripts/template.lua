@@ -3,6 +3,7 @@ local cli = require "cli"
 local clock = require "clock"
 local json = require "json"
 local names = require "names"
+local output = require "output"
 local problems = require "problems"
 local schedule = require "schedule"
 local template = require "template"
@@ -14,7 +15,7 @@ local options, code = cli.parse({
   summary = "Prints the manifest that would be created for the job's slot, by default its next one.",
   options = cli.join(cli.schedule_options, {
     {name = "slot", value = "TIME", help = "such as 2026-11-24T08:00:00Z"},
-    {name = "format", value = "yaml|json", choices = {"yaml", "json"}, help = "default: yaml"},
+    output.format "yaml|json",
   }),
 }, arg)
 if not options then return code end

@@ -1,6 +1,5 @@
 -- kube-scheduler unsilence JOB|all: ends a silence.
 local ask = require "ask"
-local terminal = require "terminal"
 
 local options, code = ask.parse({
   name = "unsilence", usage = "JOB|all", least = 1, most = 1, missing = "which job, or all?",
@@ -8,12 +7,6 @@ local options, code = ask.parse({
 }, arg)
 if not options then return code end
 
-local answer
-answer, code = ask.daemon(options, {command = "unsilence", job = options.words[1]})
-if not answer then return code end
-if options.format == "json" then
-  terminal.json(answer)
-else
-  print(answer.job .. (answer.again and " was not silenced" or " alerts again"))
-end
-return true
+return ask.act(options, {command = "unsilence", job = options.words[1]}, function(answer)
+  return answer.job .. (answer.again and " was not silenced" or " alerts again")
+end)

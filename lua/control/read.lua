@@ -3,6 +3,7 @@
 local calendar = require "calendar"
 local clock = require "clock"
 local json = require "json"
+local schedule = require "schedule"
 local why = require "why"
 
 local read = {}
@@ -24,7 +25,8 @@ end
 local function row_of(self, job, latest, now)
   local known = self.registry:job(job.name) or {}
   local kept = known.next and calendar.next(job, known.next - 1)
-  return {name = job.name, namespace = job.namespace, next = kept, active = known.active or 0,
+  return {name = job.name, namespace = job.namespace, next = kept, cron = json.array(schedule.expressions(job)),
+    timezone = job.timezone, active = known.active or 0,
     disabled = job.schedule == nil or nil, last = brief(latest[job.name]), description = job.description,
     suspended = in_force(self.runner.suspended[job.name], now)}
 end
@@ -44,6 +46,25 @@ function read.history(self, request)
   end
   local limit = math.min(request.limit or 20, LIMIT)
   return {rows = json.array(self.history:list {job = request.job, limit = limit})}
+end
+
+local over = {finished = true, skipped = true}
+
+-- Of the attempts at a run those that still go on, and the record of the last when none does.
+function read.run(self, request)
+  local job, problem = self:wanted(request.job)
+  if not job then return nil, problem end
+  if type(request.run) ~= "string" then return nil, "run: a name expected" end
+  local last
+  for _, run in ipairs(self.registry:runs()) do
+    local attempt = run.name == request.run or run.name:sub(1, #request.run + 2) == request.run .. "-r"
+    if attempt and not over[run.state] then return {run = run.name, state = run.state, reason = run.reason} end
+    if attempt and (not last or run.attempt > last.attempt) then last = run end
+  end
+  local record = self.history:named(last and last.name or request.run)
+  if not record and last then return {run = last.name, state = last.state} end -- about to be recorded
+  if not record then return nil, ("there is no run '%s' of %s: see history"):format(request.run, job.name) end
+  return {run = record.run, record = record}
 end
 
 local function by_state(runs)

@@ -12,16 +12,11 @@ return function(words)
   local slot
   slot, code = ask.time(options, options.words[2], "SLOT")
   if not slot then return code end
-  local answer
-  answer, code = ask.daemon(options, {command = "why", job = options.words[1], slot = slot})
-  if not answer then return code end
-  if options.format == "json" then
-    terminal.json(answer)
-    return true
-  end
-  print(answer.text)
-  local record = answer.record
-  if answer.run then print("run " .. answer.run) end
-  for _, line in ipairs(record and record.log_tail or {}) do print("  | " .. terminal.clean(line)) end
-  return true
+  return ask.act(options, {command = "why", job = options.words[1], slot = slot}, function(answer)
+    local lines = {answer.text, answer.run and "run " .. answer.run}
+    for _, line in ipairs(answer.record and answer.record.log_tail or {}) do
+      lines[#lines + 1] = "  | " .. terminal.clean(line)
+    end
+    return table.concat(lines, "\n")
+  end)
 end

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from fake_clients import MAPS
-from harness import Daemon, FakeApi, main, never, run_binary, temporary_folder, test, wait_for
+from harness import BINARY, Daemon, FakeApi, main, never, run_binary, temporary_folder, test, wait_for
 
 ECHO = 'echo "hello $@"; sleep ${SECONDS_TO_RUN:-0}'
 TICK = {"cron": "* * * * * *", "template": "pod.json", "overlap": "allow"}
@@ -34,8 +34,8 @@ def instant(seconds):
 class Scheduler:
     """A daemon and the commands that reach it."""
 
-    def __init__(self, api=None, seconds=0, **jobs):
-        self.api, self.folder, self.files = api, temporary_folder(), files(seconds, **jobs)
+    def __init__(self, api=None, seconds=0, more=None, **jobs):
+        self.api, self.folder, self.files = api, temporary_folder(), {**files(seconds, **jobs), **(more or {})}
         self.start()
 
     def start(self):
@@ -285,6 +285,55 @@ def _():
     assert not requests(s.api)
     complaint = s.command("trigger", "yearly", "--timeout", "1s", "--instance", "other", code=1)
     assert "there is no Lease default/other-jobs" in complaint, complaint
+
+
+@test("--format, or -o: a table, a wider one, JSON, YAML, names only", seconds=60)
+def _():
+    s = Scheduler(yearly=YEARLY)
+    assert s.command("jobs", "-o", "name") == "yearly\n"
+    assert "0 0 1 1 *" not in s.command("jobs") and "0 0 1 1 *" in s.command("jobs", "-o", "wide")
+    assert s.json("jobs")[0]["cron"] == ["0 0 1 1 *"]
+    assert "name: yearly" in s.command("jobs", "--format=yaml")
+    assert s.command("jobs", "--format", "text") == s.command("jobs", "--format", "table")
+    assert "one of table, wide, json, yaml, name" in s.command("jobs", "-o", "xml", code=2)
+    run = s.command("trigger", "yearly", "-o", "name").strip()
+    assert [row["run"] for row in s.history("yearly")] == [run]
+    assert s.command("history", "-o", "name").split() == [run]
+    assert s.command("status", "-o", "name") == "kube-scheduler\n"
+
+
+@test("trigger --wait copies the output and ends as the run does; with retries it is the last attempt", seconds=90)
+def _():
+    fails = {**YEARLY, "template": "fails.json"}
+    s = Scheduler(yearly=YEARLY, fails=fails, retried={**fails, "retries": {"max": 1, "delay": "1s"}},
+                  more={"fails.json": pod("echo so; exit 3")})
+    assert s.command("trigger", "yearly", "--wait", rest=["you"]) == "hello you\n"
+    assert "failed, exit code 3" in s.command("trigger", "fails", "--wait", code=1)
+    assert re.search(r"-r1 failed, exit code 3", s.command("trigger", "retried", "--wait", code=1))
+
+
+@test("backfill --wait ends when the last run is over, and fails when one did", seconds=60)
+def _():
+    s = Scheduler(hourly=HOURLY, seldom={**HOURLY, "template": "fails.json"}, more={"fails.json": pod("exit 3")})
+    span = ["2026-01-01T00:00:00Z", "2026-01-01T03:00:00Z", "--parallel", "3", "--wait"]
+    assert s.command("backfill", "hourly", *span) == ""
+    assert len(s.history("hourly", 3)) == 3
+    assert "3 slots, 3 not well" in s.command("backfill", "seldom", *span, code=1)
+
+
+@test("--watch prints again what has changed", seconds=60)
+def _():
+    s = Scheduler(yearly=YEARLY)
+    watch = subprocess.Popen([BINARY, "history", "--watch", "--executor", "local", "-o", "name"], cwd=s.folder,
+                             stdout=subprocess.PIPE, text=True)
+    try:
+        run = s.command("trigger", "yearly", "-o", "name").strip()
+        first = watch.stdout.readline().strip()
+        assert first == run, (first, run, watch.poll())
+        other = s.command("trigger", "yearly", "-o", "name").strip()
+        assert [watch.stdout.readline().strip() for _ in range(3)] == ["", other, run]
+    finally:
+        watch.kill()
 
 
 main()

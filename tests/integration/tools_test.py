@@ -287,4 +287,12 @@ def _():
         assert [slot["utc"] for slot in slots] == line.split(), (expression, zone)
 
 
+@test("check --format github annotates the line, and nothing in a message forges another", seconds=30)
+def _():
+    done = run("check", "--format", "github", cwd=folder('"a%b": {cron: "0 25 * * *", template: pod.yml}\n'), code=1)
+    assert done.stdout.startswith("::error file=./schedule.yml,line=1,col="), done.stdout
+    assert all(line.startswith("::") for line in done.stdout.splitlines())
+    assert "25" in done.stdout
+
+
 main()

@@ -24,8 +24,10 @@ local function control()
     return true
   end
   local history = {listen = function() end}
-  local job = {name = "nightly", schedule = cron.parse({"0 2 * * *"}, {timezone = "UTC", dst = "cronie", dialect = "standard"})}
-  return Control.new {runner = runner, state = state, history = history, jobs = {job}, registry = {}}, runner, state
+  local job = {name = "nightly", namespace = "default",
+    schedule = cron.parse({"0 2 * * *"}, {timezone = "UTC", dst = "cronie", dialect = "standard"})}
+  return Control.new {instance = "kube-scheduler", runner = runner, state = state, history = history, jobs = {job},
+    registry = {}}, runner, state
 end
 
 local function ask(c, command, more)
