@@ -42,6 +42,7 @@ LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,-E $(MODE_LDFLAGS) $(WRAP:%=-Wl,--wra
 CORE_C := $(wildcard core/*/*.c)
 CORE_O := $(CORE_C:%.c=$(BUILD)/%.o) $(BUILD)/embed.o
 LUA_FILES := $(shell find lua scripts -name '*.lua' -not -path '*-samples/*' 2>/dev/null | LC_ALL=C sort)
+PAGE_FILES := $(sort $(wildcard core/http/page/*.html core/http/page/*.css core/http/page/*.js core/http/page/*.svg))
 UNIT_C := $(wildcard tests/unit/*_test.c)
 UNIT := $(UNIT_C:%.c=$(BUILD)/%)
 DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*_driver.c))
@@ -78,10 +79,10 @@ $(BUILD)/%.o: %.c Makefile
 	@echo '  CC $<'
 	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
-# Bundled Lua is part of the binary: one symbol a file, made by the assembler.
-$(BUILD)/embed.c: $(LUA_FILES) vendor/embed Makefile
+# Bundled Lua and the dashboard are part of the binary: one symbol a file, made by the assembler.
+$(BUILD)/embed.c: $(LUA_FILES) $(PAGE_FILES) vendor/embed Makefile
 	@mkdir -p $(@D)
-	vendor/embed $(LUA_FILES) >$@
+	vendor/embed $(LUA_FILES) $(PAGE_FILES) >$@
 $(BUILD)/embed.o: $(BUILD)/embed.c
 	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 

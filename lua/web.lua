@@ -9,6 +9,7 @@ local Feed = require "web.feed"
 local Guard = require "web.guard"
 local log = require "log"
 local Measured = require "metrics.daemon"
+local page = require "web.page"
 local probes = require "web.probes"
 local reply = require "web.reply"
 local Routes = require "web.routes"
@@ -66,6 +67,7 @@ function Web.start(options, daemon)
   if not self.guard then return nil, problem end
   self.measured = Measured.new(daemon, options.metrics_jobs or "basic")
   self.routes:add(probes.routes(daemon))
+  self.routes:add(page.routes())
   self.routes:add {{"GET", "/metrics", function(request) return self.measured:respond(request) end,
     summary = "Measurements, as Prometheus reads them"}}
   self.feed = Feed.new()

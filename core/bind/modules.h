@@ -1,4 +1,4 @@
-/* Which Lua modules are part of the binary, and where Lua files come from. */
+/* Which Lua modules are part of the binary, and where Lua files and the dashboard's come from. */
 #ifndef KS_BIND_MODULES_H
 #define KS_BIND_MODULES_H
 

@@ -1,0 +1,134 @@
+// The list of jobs. Filters, order and page stand in the address; the server searches, sorts and cuts, so that any
+// number of jobs is a page of rows here.
+import {bars} from "./bars.js";
+import {badge, runWord, words} from "./state.js";
+import {bulk} from "./bulk.js";
+import {button, calmly, h, replace, rows, say} from "./dom.js";
+import {follow} from "./events.js";
+import {get} from "./api.js";
+import {jobLink, link, refine, runLink} from "./route.js";
+import {may} from "./actions.js";
+import {now} from "./api.js";
+import {pauseAll} from "./banners.js";
+import {stamp, until} from "./time.js";
+
+const STATES = ["enabled", "failing", "suspended", "disabled"];
+const SIZES = [50, 100, 200, 500];
+const FAILED = [["", "any time"], ["3600", "in the last hour"], ["86400", "in the last day"], ["604800", "in the last week"]];
+const CALM = 2000; // ms between two looks at the list, however much happens
+
+export const keyOf = (job) => `${job.namespace}/${job.name}`;
+
+const lastRun = (job) => job.last && [h("a", {href: runLink(job.last.id)}, badge(runWord(job.last), job.last.reason)),
+  h("small", {}, until(job.last.finished ?? job.last.started ?? job.last.slot))];
+
+function stateCell(job) {
+  const order = job.suspended;
+  const why = order && [order.reason, order.by && `by ${order.by}`].filter(Boolean).join(", ");
+  return [badge(job.state, why), job.active > 0 && h("small", {}, `${job.active} running`),
+    job.waiting > 0 && h("small", {}, `${job.waiting} waiting`),
+    order?.until && h("small", {}, "ends ", until(order.until)), why && h("small", {class: "why"}, why)];
+}
+
+function row(job, selection) {
+  const box = h("input", {type: "checkbox", "aria-label": `select ${job.name}`, onchange: () =>
+    selection.set(job, box.checked)});
+  box.checked = selection.has(job);
+  return h("tr", {}, h("td", {class: "pick"}, box), h("td", {"data-label": "State"}, stateCell(job)),
+    h("th", {scope: "row"}, h("a", {href: jobLink(job), class: "row"}, job.name), h("small", {}, job.namespace),
+      job.description && h("small", {class: "about"}, job.description)),
+    h("td", {"data-label": "Schedule"}, job.words ?? null, h("small", {}, h("code", {}, job.schedule.join("  ")), " ", job.timezone)),
+    h("td", {"data-label": "Next"}, job.next && [stamp(job.next, job.timezone), h("small", {}, until(job.next))]),
+    h("td", {"data-label": "Last 20"}, bars(job.recent ?? (job.last ? [job.last] : []))),
+    h("td", {"data-label": "Last"}, lastRun(job)));
+}
+
+// Head cells that sort say so.
+function head(query, sort) {
+  const order = query.get("sort") ?? "name";
+  const cell = (label, key) => {
+    const now = order === key ? "ascending" : order === "-" + key ? "descending" : "none";
+    return h("th", {scope: "col", "aria-sort": now},
+      button(label, () => sort(now === "ascending" ? "-" + key : key), {class: "sort " + now}));
+  };
+  return h("tr", {}, h("th", {scope: "col"}, h("span", {class: "hidden"}, "selected")), h("th", {scope: "col"}, "State"),
+    cell("Job", "name"), h("th", {scope: "col"}, "Schedule"), cell("Next run", "next"),
+    h("th", {scope: "col"}, "Last 20"), cell("Last run", "last"));
+}
+
+function choice(label, name, query, options, changed) {
+  const select = h("select", {onchange: () => changed(name, select.value)},
+    options.map(([value, text]) => h("option", {value, selected: (query.get(name) ?? "") === value}, text)));
+  return h("label", {}, label, " ", select);
+}
+
+function text(label, name, query, changed, attributes = {}) {
+  let timer;
+  const input = h("input", {type: "search", value: query.get(name), spellcheck: "false", autocomplete: "off",
+    oninput: () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => changed(name, input.value.trim()), 250);
+    }, ...attributes});
+  return h("label", {}, label, " ", input);
+}
+
+// "failed_since" stands in the address as seconds, so that a link means the same tomorrow.
+const filters = (query, changed) => h("form", {class: "filters", role: "search", onsubmit: (event) => event.preventDefault()},
+  text("Search", "q", query, changed, {id: "search", placeholder: "name or description  /"}),
+  text("Namespace", "namespace", query, changed, {size: 12}), text("Label", "label", query, changed, {size: 12, placeholder: "key=value"}),
+  choice("State", "state", query, [["", "any"], ...STATES.map((state) => [state, words(state)])], changed),
+  choice("Any failure", "failed_within", query, FAILED, changed),
+  choice("Rows", "limit", query, SIZES.map((size) => [size === 100 ? "" : String(size), String(size)]), changed));
+
+export function filterOf(query) {
+  const {q, namespace, label, state, failed_within: within} = Object.fromEntries(query);
+  return {q, namespace, label, state, failed_since: within ? Math.floor(now() - Number(within)) : undefined};
+}
+
+function pager(query, metadata, count) {
+  const next = metadata.continue && link(["jobs"], {...Object.fromEntries(query), continue: metadata.continue});
+  const start = query.get("continue") && link(["jobs"], {...Object.fromEntries(query), continue: ""});
+  const left = metadata.remainingItemCount ?? 0;
+  return [h("span", {}, `${count} shown${left ? `, ${left} more` : ""}`), start && h("a", {href: start, rel: "first"}, "First page"),
+    next && h("a", {href: next, rel: "next"}, "Next page")];
+}
+
+export async function show(main, {query}, signal) {
+  const selection = bulk(() => filterOf(query));
+  const body = h("tbody", {});
+  const fill = rows(body, (job) => row(job, selection));
+  const heads = h("thead", {});
+  const pages = h("nav", {class: "pages", "aria-label": "Pages"});
+  const wrong = h("p", {class: "wrong", role: "alert"});
+
+  let asking = 0;
+  async function look() {
+    const mine = ++asking;
+    try {
+      const page = await get("jobs", {...filterOf(query), sort: query.get("sort"), limit: query.get("limit"),
+        continue: query.get("continue")}, signal);
+      if (mine !== asking) return;
+      replace(wrong);
+      fill(page.items, keyOf);
+      selection.known(page);
+      replace(pages, pager(query, page.metadata, page.items.length));
+    } catch (error) {
+      if (!signal.aborted) replace(wrong, error.message);
+    }
+  }
+  function changed(name, value) {
+    if (value) query.set(name, value);
+    else query.delete(name);
+    query.delete("continue");
+    refine(query);
+    replace(heads, head(query, (sort) => changed("sort", sort)));
+    return look().then(() => say(`${body.children.length} jobs shown`));
+  }
+
+  replace(heads, head(query, (sort) => changed("sort", sort)));
+  replace(main, h("div", {class: "title"}, h("h1", {}, "Jobs"), may("pause") && button("Pause all…", pauseAll)),
+    filters(query, changed), selection.bar, wrong, h("table", {class: "jobs"}, heads, body), pages);
+  const soon = calmly(look, CALM, signal);
+  follow(soon, signal);
+  await look();
+}

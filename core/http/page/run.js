@@ -1,0 +1,62 @@
+// One run: what it is of, how it went, and its output.
+import {badge, isOver, runWord, words} from "./state.js";
+import {duration, stamp} from "./time.js";
+import {button, facts, h, replace} from "./dom.js";
+import {explain, manifest, may, trigger} from "./actions.js";
+import {follow} from "./events.js";
+import {get, jobPath, runPath} from "./api.js";
+import {jobLink} from "./route.js";
+import {logView} from "./log.js";
+import {took} from "./runs.js";
+
+const PATIENCE = 20000; // ms that a run which was just asked for may take to be there
+
+// Asked for a moment ago, it may not be there yet: an event says when it is.
+async function arrived(id, signal) {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    try {
+      return await get(runPath(id), {}, signal);
+    } catch (error) {
+      if (error.status !== 404 || performance.now() > end) throw error;
+    }
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, 1000);
+      follow((name, data) => { if (data.id === id) { clearTimeout(timer); resolve(); } }, signal);
+    });
+    signal.throwIfAborted();
+  }
+}
+
+function head(run, job) {
+  const owner = job ?? {namespace: run.namespace, name: run.job};
+  const zone = job?.timezone;
+  return [h("div", {class: "title"}, h("h1", {}, h("a", {href: jobLink(owner)}, run.job), " ",
+    h("small", {}, run.id)), badge(runWord(run)),
+  h("div", {class: "buttons"}, job && may("trigger", job.may) && button("Run again…", () => trigger(job), {"data-action": "trigger"}),
+    job && run.slot && button("Why?", () => explain(job, run.slot.unix)),
+    job && run.slot && button("What was created", () => manifest(job, run.slot.unix)))),
+  facts([["Slot", stamp(run.slot, zone)], ["Late", run.lateness > 0 && duration(run.lateness)],
+    ["Trigger", run.trigger && words(run.trigger)], ["By", run.by],
+    ["Attempt", run.attempt > 0 && String(run.attempt + 1)], ["Started", stamp(run.started, zone)],
+    ["Finished", stamp(run.finished, zone)], ["Took", took(run)], ["Exit code", run.exit_code ?? null],
+    ["Reason", run.reason], ["Message", run.message], ["Tried again", stamp(run.retry_at, zone)],
+    ["Arguments", run.args?.map((each) => h("code", {}, each + " "))]])];
+}
+
+export async function show(main, {parts: [, id]}, signal) {
+  const place = h("div", {});
+  replace(main, h("h1", {}, id), h("p", {}, "Waiting for it to begin…"));
+  let run = await arrived(id, signal);
+  const job = await get(jobPath(run), {}, signal).catch(() => null); // it may have left the schedule
+  replace(place, head(run, job));
+  const log = logView(id, signal);
+  replace(main, place, log.node);
+  log.begin(!isOver(run));
+  follow(async (name, data) => {
+    if (name !== "reset" && data.id !== id) return;
+    run = await get(runPath(id), {}, signal).catch(() => run);
+    replace(place, head(run, job));
+    if (isOver(run)) log.over();
+  }, signal);
+}
