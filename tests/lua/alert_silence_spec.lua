@@ -74,6 +74,7 @@ describe("a job without a success in time", function()
     w:pass(60)
     assert.equal(1, #w.told)
     w = watched {success_within = 26 * 3600}
+    w.now = w.now + 2 * 3600
     w:happen("succeeded", 5, {finished = w.now})
     w.now = w.now + 25 * 3600
     w:restart()
