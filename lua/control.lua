@@ -44,8 +44,7 @@ end
 
 -- What was ordered earlier, once we lead and before the first slot is decided.
 function Control:restore()
-  self.runner.suspended = self.state:read "suspended"
-  self.runner.paused = self.state:read "paused".all
+  self.runner:set_orders(self.state:read "suspended", self.state:read "paused".all)
   self.backfill:restore()
 end
 
@@ -113,14 +112,14 @@ end
 function Control:write_suspended(suspended)
   local done, message = self.state:write("suspended", suspended)
   if not done then return nil, "nothing changed, the state could not be written: " .. message end
-  self.runner.suspended = suspended
+  self.runner:set_orders(suspended, self.runner.paused)
   return true
 end
 
 function Control:write_paused(paused)
   local done, message = self.state:write("paused", {all = paused})
   if not done then return nil, "nothing changed, the state could not be written: " .. message end
-  self.runner.paused = paused
+  self.runner:set_orders(self.runner.suspended, paused)
   return true
 end
 

@@ -155,11 +155,11 @@ function Reload:swap_jobs(plan, changes)
   assert(self.registry:limit {limits = plan.settings.limits, max_active = plan.settings.max_active})
   for i, change in ipairs(changes) do
     if self.lead.begun then self:swap_in_registry(change) end
-    self.runner.jobs[change.name] = change.new
+    self.runner:set_job(change.name, change.new)
     if i % JOBS_AT_ONCE == 0 then pause() end
   end
   for i, job in ipairs(plan.jobs) do -- those that only stand elsewhere now
-    self.runner.jobs[job.name] = job
+    self.runner:set_job(job.name, job)
     if i % JOBS_AT_ONCE == 0 then pause() end
   end
 end

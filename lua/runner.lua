@@ -21,7 +21,7 @@ Runner.__index = Runner
 
 -- options: {instance=, jobs={job, …}, settings=, hooks=, alerts=, history=, summary=}; the registry is set by attach.
 -- What is ordered later stands in suspended = {JOB = {until=, reason=, by=}} and paused = nil or the same
--- (lua/policy.lua).
+-- (lua/policy.lua); set_orders changes it.
 function Runner.new(options)
   local self = setmetatable({instance = options.instance, settings = options.settings or {}, hooks = options.hooks,
     alerts = options.alerts, history = options.history,
@@ -32,10 +32,31 @@ function Runner.new(options)
   return self
 end
 
--- Others take the place of the hooks, from now on.
-function Runner:set_hooks(host) self.hooks, self.wishes.hooks = host, host end
-
 function Runner:attach(registry) self.registry = registry end
+
+-- What decisions rest on changes by these alone, for what was decided ahead of its time holds no more then.
+
+local function recall(self)
+  if self.registry then self.registry:recall() end
+end
+
+-- Others take the place of the hooks, from now on.
+function Runner:set_hooks(host)
+  self.hooks, self.wishes.hooks = host, host
+  recall(self)
+end
+
+-- job: of schedule.load; nil: there is none by that name any more.
+function Runner:set_job(name, job)
+  self.jobs[name] = job
+  recall(self)
+end
+
+-- What somebody ordered: see policy.held.
+function Runner:set_orders(suspended, paused)
+  self.suspended, self.paused = suspended, paused
+  recall(self)
+end
 
 -- f(what, run) is told when a run's object was "asked" for, and when it "started".
 function Runner:listen(f) self.listeners[#self.listeners + 1] = f end
@@ -177,6 +198,18 @@ function Runner:on_slot(run)
   log.error("the slot could not be decided", fields(run, {error = failure}))
   self:skip(run, "an error in the scheduler: " .. tostring(failure):match "[^\n]*")
 end
+
+-- A slot that comes within a second, to be decided while there is time: its manifest and whether that is a Job. nil: it
+-- is decided at its time, as is what a hook has a say in or what the calendar may forbid by then.
+function Runner:on_ahead(run)
+  local job = self.jobs[run.job]
+  if not job or job.days or job.freezes or self.wishes:decide() then return nil end
+  if policy.decide(job, run, self) ~= "run" then return nil end
+  return self:text(job, run, {})
+end
+
+-- Its create is on the way.
+function Runner:on_begun(run) self:say("asked", run) end
 
 -- What the hooks want of this attempt, asked once: it is kept when the run has to wait then. nil: it is decided.
 function Runner:answer(job, run, data)
@@ -327,7 +360,8 @@ end
 -- The handlers that registry.new wants, and the limits that it keeps.
 function Runner:handlers()
   local out = {limits = self.settings.limits, max_active = self.settings.max_active}
-  for _, name in ipairs {"on_slot", "on_skipped", "on_delayed", "on_started", "on_outcome", "on_trouble"} do
+  for _, name in ipairs {"on_slot", "on_ahead", "on_begun", "on_skipped", "on_delayed", "on_started",
+    "on_outcome", "on_trouble"} do
     out[name] = function(...) return self[name](self, ...) end
   end
   return out

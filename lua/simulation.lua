@@ -150,6 +150,7 @@ function simulation:handlers(runner)
   end
   if not hooks:defined "on_started" and not hooks:defined "on_late" then out.on_started = nil end
   function out.on_ready() end
+  out.on_ahead = nil -- deciding takes no virtual time
   return out
 end
 

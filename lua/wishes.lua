@@ -68,6 +68,9 @@ function Wishes:forget(run)
   if run.attempt > 0 then self.retries[key(run)] = nil end
 end
 
+-- Whether hooks have a say in whether a slot runs, and how.
+function Wishes:decide() return self.hooks:defined "before_run" or self.hooks:defined "before_create" end
+
 -- Whether the next function would do anything.
 function Wishes:touches(run, patches)
   return self.hooks:defined "before_create" or next(patches or {}) or next(self:of_attempt(run).patches or {})

@@ -1,6 +1,6 @@
 /* Module registry: registry.new{executor=, instance=, retention=, max_active=, limits={NAME=n}, on_ready=,
- * on_slot=, on_skipped=, on_delayed=, on_started=, on_outcome=, on_trouble=} -> r. Handlers run as tasks, so
- * they may wait. Runs are given as tables; calls about a run take its id. */
+ * on_slot=, on_ahead=, on_begun=, on_skipped=, on_delayed=, on_started=, on_outcome=, on_trouble=} -> r.
+ * Handlers run as tasks, so they may wait. Runs are given as tables; calls about a run take its id. */
 #include "bind/registry.h"
 
 #include "bind/executor.h"
@@ -13,12 +13,15 @@
 
 static const char type_name[] = "registry";
 
+#define REST_NS (50 * NS_PER_MS) /* after a change, before looking ahead: what it brings goes first */
+
 enum { USER_SCHEDULES = 1, USER_VALUES = USER_SCHEDULES };
 
 struct registry_value {
     struct registry *registry;
     struct alarm *alarm;
-    int64_t armed; /* what the alarm is set to, unix ns; 0: it is not */
+    struct timer *look; /* ahead, where there is on_ahead; else NULL */
+    int64_t armed;      /* what the alarm is set to, unix ns; 0: it is not */
     struct host *host;
     lua_State *L; /* the main state, for handlers */
     int options;  /* the table given to registry.new, in the registry: it has the handlers */
@@ -48,8 +51,18 @@ static int answer(lua_State *L, int rc, const struct err *err) {
 static void rearm(struct registry_value *value) {
     int64_t next = registry_next_wake(value->registry);
     int64_t at = next == CRON_NEVER ? INT64_MAX : next * NS_PER_S;
-    if (at != value->armed && !alarm_set(value->alarm, at, NULL))
-        value->armed = at;
+    if (at == value->armed || alarm_set(value->alarm, at, NULL))
+        return;
+    value->armed = at;
+    if (value->look)
+        timer_start(value->look, REST_NS);
+}
+
+static void on_look(void *ctx) {
+    struct registry_value *value = ctx;
+    int64_t rest = registry_look_ahead(value->registry);
+    if (rest != INT64_MAX)
+        timer_start(value->look, rest);
 }
 
 static int answer_and_rearm(lua_State *L, struct registry_value *value, int rc, const struct err *err) {
@@ -94,6 +107,28 @@ static void on_ready(void *ctx) {
 static void on_slot(void *ctx, const struct run *run) {
     call_with_run(ctx, "on_slot", run);
 }
+/* on_ahead(run) -> the manifest and whether it is a Job, or nil. Not a task: it must not wait. */
+static void on_ahead(void *ctx, const struct run *run) {
+    struct registry_value *value = ctx;
+    lua_State *L = value->L;
+    struct err err = {0};
+    size_t len = 0;
+    if (!push_handler(value, "on_ahead"))
+        return;
+    registry_push_run(L, run);
+    if (lua_call_protected(L, 1, 2, &err)) {
+        log_event(value->host->log, LOG_ERROR, "a slot could not be decided ahead", "error", err.message,
+                  NULL);
+        return;
+    }
+    const char *manifest = lua_tolstring(L, -2, &len);
+    if (manifest)
+        (void)registry_prepare(value->registry, manifest, len, lua_toboolean(L, -1), NULL); /* or later */
+    lua_pop(L, 2);
+}
+static void on_begun(void *ctx, const struct run *run) {
+    call_with_run(ctx, "on_begun", run);
+}
 static void on_skipped(void *ctx, const struct run *run) {
     call_with_run(ctx, "on_skipped", run);
 }
@@ -130,6 +165,8 @@ static void on_line(void *ctx, const struct run *run, const char *container, con
 
 static const struct registry_events events = {.ready = on_ready,
                                               .slot = on_slot,
+                                              .ahead = on_ahead,
+                                              .begun = on_begun,
                                               .skipped = on_skipped,
                                               .delayed = on_delayed,
                                               .started = on_started,
@@ -175,6 +212,10 @@ static int l_new(lua_State *L) {
     if (registry_new(&config, &value->registry, &err) || set_limits(L, 1, value->registry, &err) ||
         alarm_new(host_of(L)->loop, on_alarm, value, &value->alarm, &err))
         return luaL_error(L, "%s", err.message);
+    lua_getfield(L, 1, "on_ahead");
+    if (lua_isfunction(L, -1) && timer_new(host_of(L)->loop, on_look, value, &value->look, &err))
+        return luaL_error(L, "%s", err.message);
+    lua_pop(L, 1);
     lua_pushvalue(L, 1);
     value->options = luaL_ref(L, LUA_REGISTRYINDEX);
     return 1;
@@ -183,6 +224,7 @@ static int l_new(lua_State *L) {
 static int l_gc(lua_State *L) {
     struct registry_value *value = luaL_checkudata(L, 1, type_name);
     alarm_free(value->alarm);
+    timer_free(value->look);
     registry_free(value->registry);
     luaL_unref(L, LUA_REGISTRYINDEX, value->options);
     *value = (struct registry_value){.options = LUA_NOREF};
@@ -254,6 +296,12 @@ static int l_hold(lua_State *L) {
     registry_hold(value->registry, lua_toboolean(L, 2));
     registry_step(value->registry);
     rearm(value);
+    return 0;
+}
+
+/* r:recall(): what on_ahead answered holds no more. */
+static int l_recall(lua_State *L) {
+    registry_recall(check(L)->registry);
     return 0;
 }
 
@@ -415,6 +463,7 @@ static const luaL_Reg methods[] = {{"open", l_open},
                                    {"remove", l_remove},
                                    {"limit", l_limit},
                                    {"hold", l_hold},
+                                   {"recall", l_recall},
                                    {"stop", l_stop},
                                    {"start", l_start},
                                    {"skip", l_skip},

@@ -19,10 +19,14 @@ static int find_deciding(const struct registry *registry, uint64_t id, struct ru
     return rc;
 }
 
-void run_ask(struct registry *registry, struct run *run) {
+void run_note_asked(const struct registry *registry, struct run *run) {
     run->asked_change = registry->change;
     run->asked_at = clock_monotonic(registry->clock);
     run->lateness_ns = clock_realtime(registry->clock) - run->due * NS_PER_S;
+}
+
+void run_ask(struct registry *registry, struct run *run) {
+    run_note_asked(registry, run);
     registry->events->slot(registry->ctx, run);
 }
 

@@ -65,6 +65,7 @@ static void on_ready(void *ctx) {
 
 static void on_accepted(void *ctx, void *owner) {
     struct run *run = owner;
+    ahead_tell(ctx, run);
     run->has_object = true;
     if (!keeps_data(run))
         run_decided(ctx, run);
@@ -74,6 +75,7 @@ static void on_accepted(void *ctx, void *owner) {
 
 static void on_delayed(void *ctx, void *owner, const char *why) {
     struct registry *registry = ctx;
+    ahead_tell(registry, owner);
     registry->events->delayed(registry->ctx, owner, why);
 }
 

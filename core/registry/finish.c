@@ -68,6 +68,7 @@ static void conclude(struct registry *registry, struct run *run) {
 }
 
 void run_finish(struct registry *registry, struct run *run, const struct result *result) {
+    ahead_tell(registry, run);
     heap_remove(&registry->timers, &run->timer);
     run_set_result(run, result);
     if (registry->begun) {

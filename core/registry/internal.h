@@ -24,6 +24,8 @@ struct upstream {
     enum after_on on;
 };
 
+struct ahead;
+
 struct job {
     struct registry *registry;
     char *name, *namespace_;
@@ -31,6 +33,8 @@ struct job {
     size_t schedule_count;
     int64_t next; /* first slot that was not yet asked for */
     struct heap_item slot;
+    int64_t looked_at;   /* its last slot that was asked for ahead of its time */
+    struct ahead *ahead; /* that slot, when it is prepared */
     int64_t baseline, deadline, jitter, pending_timeout, timeout;
     uint64_t jitter_seed;
     enum catch_up catch_up;
@@ -51,6 +55,9 @@ struct job {
 };
 
 TAILQ_HEAD(run_queue, run);
+TAILQ_HEAD(ahead_queue, ahead);
+
+enum { AHEAD_AT_ONCE = 64 };
 
 struct registry {
     char *instance;
@@ -76,6 +83,12 @@ struct registry {
     int64_t watermark;                  /* the highest that was ever given out */
     int64_t acknowledged;               /* durable up to here */
     bool begun, held, stopped;
+    struct ahead_queue prepared; /* as they come due */
+    size_t prepared_count, prepared_bytes;
+    uint64_t recalls;
+    int64_t zero;                          /* unix ns at which the monotonic clock was 0 */
+    struct run *asked_ahead;               /* whose owner is being asked */
+    struct job *candidates[AHEAD_AT_ONCE]; /* to be asked for next */
 };
 
 /* Which run of a job: an origin, a slot, an attempt. */
@@ -100,7 +113,11 @@ struct limit *limit_find(const struct registry *registry, const char *name);
 void limits_free(struct registry *registry);
 
 /* run.c */
-/* A run being decided, named, in its job's list; NULL: out of memory. */
+/* A run being decided, named, that nobody but the caller knows of; NULL: out of memory. */
+struct run *run_make(struct registry *registry, struct job *job, const struct run_key *key,
+                     enum trigger trigger);
+int run_enter(struct registry *registry, struct run *run); /* into its job's list and what is counted */
+/* Both. */
 struct run *run_new(struct registry *registry, struct job *job, const struct run_key *key,
                     enum trigger trigger);
 struct run *run_by_key(const struct job *job, const struct run_key *key);
@@ -119,9 +136,13 @@ void run_release(struct run *run); /* its memory only: the registry goes as a wh
 bool run_is_active(const struct run *run);
 #define RUN_OF_TIMER(item) MAP_OWNER(item, struct run, timer)
 
+/* registry.c */
+bool registry_is_idle(const struct registry *registry); /* no slot is decided now */
+
 /* decide.c */
 int run_get(const struct registry *registry, uint64_t id, struct run **out, struct err *err);
-void run_ask(struct registry *registry, struct run *run); /* event slot */
+void run_ask(struct registry *registry, struct run *run);              /* event slot */
+void run_note_asked(const struct registry *registry, struct run *run); /* when that was, and how late */
 /* Event skipped. */
 void run_give_up(struct registry *registry, struct run *run, const char *reason);
 
@@ -134,13 +155,23 @@ bool retry_is_durable(const struct registry *registry, const struct run *run);
 extern const struct executor_events run_executor_events;
 
 /* slot.c */
-void slots_ask(struct registry *registry, int64_t now);     /* event slot for all that are due */
+void slots_ask(struct registry *registry, int64_t now); /* event slot for all that are due */
+/* Asks for the job's due slot and moves it past that, or past all that were missed. */
+void slot_advance(struct registry *registry, struct job *job, int64_t now);
 void slot_plan(struct registry *registry, struct job *job); /* its first slot that was not asked for */
 int64_t slot_planned(const struct job *job, int64_t slot);  /* with its jitter */
 void slot_ask(struct registry *registry, struct job *job, int64_t slot, enum trigger trigger);
 /* A run that stands for slots that will not run, until that has been told. missed 0: one slot, skipped. */
 void slot_given_up(struct registry *registry, struct job *job, int64_t from, int64_t to, size_t missed,
                    const char *reason);
+
+/* ahead.c */
+void ahead_start_due(struct registry *registry, int64_t now); /* all that are prepared and certain */
+/* Starts the slot as it was prepared; false: it has to be asked for. */
+bool ahead_begin(struct registry *registry, struct job *job, int64_t slot, enum trigger trigger);
+void ahead_tell(struct registry *registry, struct run *run);   /* event begun, when it is due */
+void ahead_forget(struct registry *registry, struct job *job); /* the job is taken out */
+void ahead_free(struct registry *registry);
 
 /* waiting.c */
 /* Its place in the open list is reserved. */

@@ -161,6 +161,7 @@ int registry_remove(struct registry *registry, const char *name) {
     struct job *job = job_find(registry, name);
     if (!job || job_is_ghost(job))
         return ERR_NOTFOUND;
+    ahead_forget(registry, job);
     heap_remove(&registry->slots, &job->slot);
     job->next = CRON_NEVER;
     job->schedules = NULL;

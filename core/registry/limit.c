@@ -24,12 +24,14 @@ int registry_limit(struct registry *registry, const char *name, size_t max, stru
     }
     limit->max = max;
     registry->change++;
+    registry_recall(registry);
     return 0;
 }
 
 void registry_max_active(struct registry *registry, size_t max) {
     registry->max_active = max;
     registry->change++;
+    registry_recall(registry);
 }
 
 void limits_free(struct registry *registry) {

@@ -19,6 +19,7 @@ int registry_new(const struct registry_config *config, struct registry **out, st
     registry->ctx = config->ctx;
     registry->change = 1; /* a run that was never asked for has 0 */
     TAILQ_INIT(&registry->waiting);
+    TAILQ_INIT(&registry->prepared);
     *out = registry;
     return 0;
 }
@@ -26,6 +27,7 @@ int registry_new(const struct registry_config *config, struct registry **out, st
 void registry_free(struct registry *registry) {
     if (!registry)
         return;
+    ahead_free(registry);
     jobs_free(registry);
     limits_free(registry);
     heap_free(&registry->slots);
@@ -60,7 +62,7 @@ int registry_begin(struct registry *registry, int64_t watermark, const struct op
     return rc;
 }
 
-static bool is_idle(const struct registry *registry) {
+bool registry_is_idle(const struct registry *registry) {
     return !registry->begun || registry->held || registry->stopped;
 }
 
@@ -82,7 +84,7 @@ static void fire_timers(struct registry *registry, int64_t now) {
 }
 
 void registry_step(struct registry *registry) {
-    if (is_idle(registry))
+    if (registry_is_idle(registry))
         return;
     int64_t now = clock_seconds(registry->clock);
     fire_timers(registry, now);
@@ -92,7 +94,7 @@ void registry_step(struct registry *registry) {
 
 int64_t registry_next_wake(const struct registry *registry) {
     const struct heap_item *slot = heap_first(&registry->slots), *timer = heap_first(&registry->timers);
-    if (is_idle(registry))
+    if (registry_is_idle(registry))
         return CRON_NEVER;
     int64_t at = slot ? slot->at : CRON_NEVER;
     return timer && timer->at < at ? timer->at : at;
@@ -100,6 +102,7 @@ int64_t registry_next_wake(const struct registry *registry) {
 
 void registry_hold(struct registry *registry, bool held) {
     registry->held = held;
+    registry_recall(registry);
 }
 
 void registry_stop(struct registry *registry) {

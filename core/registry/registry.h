@@ -106,11 +106,12 @@ struct run { /* read-only outside this folder */
     bool replaces;      /* waits for those that it stopped */
     bool recovered;     /* succeeded, after the job's last run did not */
     bool report_wanted; /* once its retry is durable */
+    bool begun_untold;  /* event begun is due */
     int64_t planned; /* when it was to be asked for first: the slot and its jitter; the watermark's measure */
     int64_t due;     /* from when its deadline counts: as planned, or when it may go on */
     int64_t not_before;  /* RUN_WAITING: not asked before; 0: asked when it may go on */
-    int64_t lateness_ns; /* due to event `slot` */
-    int64_t asked_at;    /* monotonic ns of event `slot` */
+    int64_t lateness_ns; /* due to event `slot`, or to its start when it was decided ahead */
+    int64_t asked_at;    /* monotonic ns of the same */
     int64_t retain_from; /* monotonic ns since when the retention rule counts; 0: not yet */
     uint64_t asked_change, decided_at, listed_at; /* of registry->change, and of watermarks given out */
     uint64_t retry;                               /* the attempt after this one; 0: none */
@@ -132,6 +133,9 @@ struct run { /* read-only outside this folder */
 struct registry_events {
     void (*ready)(void *ctx); /* the executor has adopted what there was: call registry_begin */
     void (*slot)(void *ctx, const struct run *run);
+    /* A slot that is about to come: see registry_look_ahead. NULL: slots are not decided ahead. */
+    void (*ahead)(void *ctx, const struct run *run);
+    void (*begun)(void *ctx, const struct run *run); /* was started as prepared; before others about it */
     /* By the registry itself: missed, not started by its deadline, replaced, or restored. */
     void (*skipped)(void *ctx, const struct run *run);
     void (*delayed)(void *ctx, const struct run *run, const char *why);
@@ -192,6 +196,24 @@ int64_t registry_next_wake(const struct registry *registry); /* CRON_NEVER: noth
 /* While held, no slot is decided and none is lost: they are caught up by each job's rule. */
 void registry_hold(struct registry *registry, bool held);
 void registry_stop(struct registry *registry); /* for good: no new runs; the executor is fenced */
+
+/* Deciding ahead. A moment before a slot, while there is leisure, its owner is asked for it (event `ahead`)
+ * when nothing but the owner's own rules can bear on it: nothing of the job is active or waits, it comes
+ * after no other job, and no limit concerns it. The run has no id yet. The owner answers with
+ * registry_prepare from inside the event when the slot will run and when nothing that it rests on passes with
+ * time; otherwise not at all, and it must not act on the slot. At its time a prepared slot is
+ *   - started at once, before others are asked for, as by registry_start, and event `begun` comes when there
+ *     is news of it; or
+ *   - asked for like any other (event `slot`): when the owner recalled its answers, slots were held, limits
+ * or the clock were set, the job was taken out, or a run of the job is there or has succeeded since. An
+ * answer is memory only: until its time the slot is not decided, and whatever ends the daemon leaves it so.
+ *
+ * registry_look_ahead asks for a few ms; it gives the ns after which it wants
+ * to be called again, INT64_MAX when only a change can give it something to do. */
+int64_t registry_look_ahead(struct registry *registry);
+int registry_prepare(struct registry *registry, const char *manifest, size_t len, bool is_job,
+                     struct err *err);
+void registry_recall(struct registry *registry); /* no answer given so far holds any more */
 
 /* A run that somebody asks for, now or (backfill) for a past instant: event slot with TRIGGER_MANUAL or
  * TRIGGER_BACKFILL. The same id (and slot) is the same run: ERR_EXISTS. data may be NULL. ERR_LIMIT: too many

@@ -117,21 +117,9 @@ static void unlink_from_job(struct run *run) {
         run->next_->previous = run->previous;
 }
 
-static int set_up(struct registry *registry, struct run *run, const struct run_key *key) {
-    const struct name_owner owner = {registry->instance, run->job->namespace_, run->job->name};
-    memcpy(run->origin, key->origin, strlen(key->origin) + 1);
-    if (name_for_run(&owner, key->origin, key->slot, key->attempt, run->name, NULL) ||
-        !(run->id = ids_add(&registry->runs, run)))
-        return ERR_NOMEM;
-    if (heap_reserve(&registry->timers, registry->runs.count)) {
-        ids_remove(&registry->runs, run->id);
-        return ERR_NOMEM;
-    }
-    return 0;
-}
-
-struct run *run_new(struct registry *registry, struct job *job, const struct run_key *key,
-                    enum trigger trigger) {
+struct run *run_make(struct registry *registry, struct job *job, const struct run_key *key,
+                     enum trigger trigger) {
+    const struct name_owner owner = {registry->instance, job->namespace_, job->name};
     struct run *run = calloc(1, sizeof *run);
     if (!run)
         return NULL;
@@ -144,12 +132,33 @@ struct run *run_new(struct registry *registry, struct job *job, const struct run
     run->planned = run->due = key->origin[0] ? clock_seconds(registry->clock) : slot_planned(job, key->slot);
     run->asked_at = clock_monotonic(registry->clock);
     run->timer.priority = job->slot.priority;
-    if (set_up(registry, run, key)) {
+    memcpy(run->origin, key->origin, strlen(key->origin) + 1);
+    if (name_for_run(&owner, key->origin, key->slot, key->attempt, run->name, NULL)) {
         free(run);
         return NULL;
     }
+    return run;
+}
+
+int run_enter(struct registry *registry, struct run *run) {
+    if (!(run->id = ids_add(&registry->runs, run)))
+        return ERR_NOMEM;
+    if (heap_reserve(&registry->timers, registry->runs.count)) {
+        ids_remove(&registry->runs, run->id);
+        return ERR_NOMEM;
+    }
     run_count(run, 1);
-    link_by_slot(job, run);
+    link_by_slot(run->job, run);
+    return 0;
+}
+
+struct run *run_new(struct registry *registry, struct job *job, const struct run_key *key,
+                    enum trigger trigger) {
+    struct run *run = run_make(registry, job, key, trigger);
+    if (run && run_enter(registry, run)) {
+        free(run);
+        run = NULL;
+    }
     return run;
 }
 

@@ -54,6 +54,8 @@ static struct run *new_undecided(struct registry *registry, struct job *job, int
 void slot_ask(struct registry *registry, struct job *job, int64_t slot, enum trigger trigger) {
     if (run_for_slot(job, slot))
         return; /* decided by an earlier daemon, whose object was adopted */
+    if (ahead_begin(registry, job, slot, trigger))
+        return;
     struct run *run = new_undecided(registry, job, slot, trigger);
     if (run)
         run_ask(registry, run);
@@ -108,9 +110,8 @@ static void catch_up(struct registry *registry, struct job *job, int64_t first, 
         slot_ask(registry, job, slots[--count], TRIGGER_CATCH_UP);
 }
 
-/* Moves the job past one punctual slot, or past all that were missed. The job's next is set first: an event
- * may remove the job. */
-static void advance(struct registry *registry, struct job *job, int64_t now) {
+/* The job's next is set first: an event may remove the job. */
+void slot_advance(struct registry *registry, struct job *job, int64_t now) {
     int64_t first = job->next;
     if (now - job->slot.at <= REGISTRY_PUNCTUAL) {
         set_next(registry, job, cron_set_next(job->schedules, job->schedule_count, first));
@@ -123,9 +124,10 @@ static void advance(struct registry *registry, struct job *job, int64_t now) {
 }
 
 void slots_ask(struct registry *registry, int64_t now) {
+    ahead_start_due(registry, now); /* first: it takes no time, and asking does */
     struct heap_item *first;
     while ((first = heap_first(&registry->slots)) && first->at <= now)
-        advance(registry, MAP_OWNER(first, struct job, slot), now);
+        slot_advance(registry, MAP_OWNER(first, struct job, slot), now);
     if (now > registry->scanned)
         registry->scanned = now; /* after a step back of the clock, what was asked stays asked */
 }

@@ -33,7 +33,7 @@ os.execute("rm -r " .. dir)
 assert(#plan.jobs == JOBS)
 
 local runner = Runner.new {
-  instance = "bench", jobs = plan.jobs, settings = plan.settings, 
+  instance = "bench", jobs = plan.jobs, settings = plan.settings,
   alerts = incident.new {sender = assert(alert.new {instance = "bench"}), jobs = plan.jobs, whole = true},
   hooks = {defined = function() return false end, fire = function() end}, history = history.new {},
 }
@@ -44,7 +44,11 @@ handlers.on_ready = function() ready() end
 
 -- When each slot's event came, and how late its create left.
 local lateness, asked, spent = {}, {}, 0
-local on_slot = handlers.on_slot
+local on_slot, on_begun, ahead = handlers.on_slot, handlers.on_begun, 0
+handlers.on_begun = function(run)
+  lateness[#lateness + 1], ahead = run.lateness, ahead + 1
+  on_begun(run)
+end
 handlers.on_slot = function(run)
   asked[run.id] = {run.lateness, clock.monotonic()}
   on_slot(run)
@@ -80,4 +84,5 @@ local function percentile(p) return lateness[math.max(1, math.ceil(#lateness * p
 assert(#lateness >= JOBS * seconds * 0.9, #lateness .. " slots only")
 print(("lateness.p50 %.2f ms"):format(percentile(0.5)))
 print(("lateness.p99 %.2f ms"):format(percentile(0.99)))
+print(("lateness.ahead %.1f %%"):format(100 * ahead / #lateness))
 print(("lateness.cpu %.1f us/slot"):format(spent / #lateness * 1e6))

@@ -15,6 +15,7 @@ local function control()
     return true
   end
   local runner = {asked = {}, suspended = {}}
+  function runner:set_orders(suspended, paused) self.suspended, self.paused = suspended, paused end
   function runner.trigger(_, job, request)
     for _, each in ipairs(runner.asked) do
       if each.id == request.id then return nil, "there is one", "exists" end

@@ -20,6 +20,7 @@ local function fake()
     return true
   end
   function registry.replace(_, id) seen.replaces = id return true end
+  function registry.recall() seen.recalls = (seen.recalls or 0) + 1 end
   function registry.trigger(_, job, request) seen.asked = {job, request} return true end
   local hooks = {answers = {}, others = {}} -- of before_run; by the hook's name
   local function answers_of(name) return name == "before_run" and hooks.answers or hooks.others[name] or {} end
@@ -53,6 +54,44 @@ describe("the runner", function()
     local runner, seen = fake()
     runner:on_slot(run())
     assert.matches('"kube%-scheduler/slot":"2026%-11%-24T08:00:00Z"', seen.started[1])
+    assert.same({}, seen.skipped)
+  end)
+
+  it("decides ahead of its time what will be decided the same at it", function()
+    local runner, seen, job = fake()
+    runner:on_slot(run())
+    local manifest, is_job = runner:on_ahead(run {id = 0})
+    assert.same({seen.started[1], false}, {manifest, is_job})
+    assert.is_nil((runner:on_ahead(run {id = 0, blocked = "total"})))
+    job.days = {}
+    assert.is_nil((runner:on_ahead(run {id = 0})))
+    job.days, job.freezes = nil, {}
+    assert.is_nil((runner:on_ahead(run {id = 0})))
+    runner:set_job("a", nil)
+    assert.is_nil((runner:on_ahead(run {id = 0})))
+    assert.same({1}, {seen.recalls})
+  end)
+
+  it("asks hooks at a slot's time, not ahead of it", function()
+    local runner, seen, _, hooks = fake()
+    for _, name in ipairs {"before_run", "before_create"} do
+      hooks.answers, hooks.others = {name == "before_run" and {} or nil}, {[name] = {{}}}
+      assert.is_nil((runner:on_ahead(run {id = 0})))
+    end
+    assert.same({}, seen.hooks)
+    hooks.others = {}
+    assert.is_string((runner:on_ahead(run {id = 0})))
+    runner:set_hooks(hooks)
+    assert.equal(1, seen.recalls)
+  end)
+
+  it("takes back what was decided ahead when somebody orders something", function()
+    local runner, seen = fake()
+    runner:set_orders({a = {by = "me"}}, nil)
+    assert.is_nil((runner:on_ahead(run {id = 0})))
+    runner:set_orders({}, {by = "me"})
+    assert.is_nil((runner:on_ahead(run {id = 0})))
+    assert.equal(2, seen.recalls)
     assert.same({}, seen.skipped)
   end)
 

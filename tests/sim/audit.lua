@@ -64,6 +64,23 @@ function Audit:told(run)
   end
 end
 
+-- A daemon's job was changed, and perhaps suspended: each later slot knows of it.
+function Audit:ordered(daemon, order)
+  order.at = self.world.now
+  daemon.order = order
+end
+
+function Audit:check_order(order, text)
+  local pod = json.parse(text)
+  local notes = pod.metadata.annotations
+  local slot = clock.parse(notes["kube-scheduler/slot"])
+  if notes["kube-scheduler/job-name"] ~= order.ordered or slot * NS <= order.at then return end
+  if order.suspended then self:wrong("%s was created although it is suspended", pod.metadata.name) end
+  if pod.spec.containers[1].args[1] ~= tostring(order.version) then
+    self:wrong("%s was created as it no longer stands in the schedule", pod.metadata.name)
+  end
+end
+
 -- A request leaves a daemon.
 function Audit:sent(daemon, request)
   if request.method ~= "POST" or request.at.kind ~= "Pod" and request.at.kind ~= "Job" then return end
@@ -71,6 +88,7 @@ function Audit:sent(daemon, request)
   if holder and holder ~= "" and holder ~= daemon.identity then
     self:wrong("%s sends a create while %s leads", daemon.identity, holder)
   end
+  if daemon.order then self:check_order(daemon.order, request.body) end
 end
 
 function Audit:created(pod)

@@ -44,7 +44,28 @@ if options.mutant == "no retention" then handlers.retention = 0 end
 local adopted
 handlers.on_ready = function() adopted() end
 local jobs = registry.new(handlers)
-runner:attach(jobs)
+local recalled = options.mutant ~= "no recall" and jobs or setmetatable({recall = function() end}, {
+  __index = function(_, name)
+    return function(_, ...) return jobs[name](jobs, ...) end
+  end})
+runner:attach(recalled)
+
+-- Somebody changes a job, and orders it not to run for a while, at any time: also between a decision ahead and its slot.
+local function meddle(name)
+  local version = 0
+  while true do
+    task.sleep(3 * math.random())
+    local job = {}
+    for key, value in pairs(runner.jobs[name]) do job[key] = value end
+    version = version + 1
+    job.args, job.prepared = json.array {tostring(version)}, nil
+    runner:set_job(name, job)
+    local suspended = math.random() < 0.3
+    runner:set_orders(suspended and {[name] = {by = "the test"}} or {}, nil)
+    tell(json.encode {ordered = name, suspended = suspended, version = version})
+  end
+end
+task.spawn(meddle, "single")
 
 -- The mistakes that the simulation must find: what leader writes differs from what the registry says.
 local mutants = {}

@@ -66,10 +66,10 @@ local function report(number, good, text)
   print(("%s %d - %s"):format(good and "ok" or "not ok", number, text))
 end
 
-print "1..5"
+print "1..6"
 local wrong, broken = play_all(count)
 report(1, wrong + broken == 0, count .. " schedules of faults: one object for each slot")
-for i, mutant in ipairs {"early watermark", "no open list", "no retention", "no fence"} do
+for i, mutant in ipairs {"early watermark", "no open list", "no retention", "no fence", "no recall"} do
   wrong, broken = play_all(400, mutant)
   report(i + 1, wrong > 0 and broken == 0, "a daemon with " .. mutant .. " is caught")
 end

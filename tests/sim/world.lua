@@ -29,7 +29,10 @@ function sim.on_cancel(id, call)
 end
 function sim.on_tell(id, text)
   local daemon = worlds[id]
-  if daemon then daemon.world.audit:told(json.parse(text)) end
+  if not daemon then return end
+  local told = json.parse(text)
+  if told.ordered then return daemon.world.audit:ordered(daemon, told) end
+  daemon.world.audit:told(told)
 end
 
 -- options: {seed=, mutant=, trace=}
@@ -124,7 +127,7 @@ function World:start(daemon)
   self.lives = self.lives + 1
   daemon.world, daemon.life = self, self.lives
   daemon.identity = daemon.name .. self.lives
-  daemon.streams, daemon.late = {}, {}
+  daemon.streams, daemon.late, daemon.order = {}, {}, nil
   self:note("%s starts", daemon.identity)
   local seed = math.random(1 << 40)
   -- Its first requests come while it is being started.

@@ -42,6 +42,9 @@ struct fixture {
     size_t told_count;
     void *discarded[MAX_EVENTS];
     size_t discarded_count;
+    struct run ahead[MAX_EVENTS];
+    size_t ahead_count, begun_count;
+    bool prepares; /* answers what is asked ahead */
     bool refuse;
     size_t max_active; /* this and retention: set before setup_registry */
     int64_t retention;
@@ -119,6 +122,16 @@ static inline void on_slot(void *ctx, const struct run *run) {
     struct fixture *f = ctx;
     f->asked[f->asked_count++] = *run;
 }
+static inline void on_ahead(void *ctx, const struct run *run) {
+    struct fixture *f = ctx;
+    f->ahead[f->ahead_count++] = *run;
+    if (f->prepares)
+        assert_int_equal(registry_prepare(f->registry, "{}", 2, false, NULL), 0);
+}
+static inline void on_begun(void *ctx, const struct run *run) {
+    (void)run;
+    ((struct fixture *)ctx)->begun_count++;
+}
 static inline void on_skipped(void *ctx, const struct run *run) {
     struct fixture *f = ctx;
     f->skipped[f->skipped_count++] = *run;
@@ -145,6 +158,8 @@ static inline void ignore_ready(void *ctx) {
 
 static const struct registry_events events = {.ready = ignore_ready,
                                               .slot = on_slot,
+                                              .ahead = on_ahead,
+                                              .begun = on_begun,
                                               .skipped = on_skipped,
                                               .started = ignore,
                                               .line = ignore_line,
