@@ -1,6 +1,7 @@
 /* Module registry: registry.new{executor=, instance=, retention=, max_active=, limits={NAME=n}, on_ready=,
  * on_slot=, on_ahead=, on_begun=, on_skipped=, on_delayed=, on_started=, on_outcome=, on_trouble=} -> r.
- * Handlers run as tasks, so they may wait. Runs are given as tables; calls about a run take its id. */
+ * Handlers run as tasks, so they may wait, except on_ahead. Runs are given as tables; calls about a run take
+ * its id. */
 #include "bind/registry.h"
 
 #include "bind/executor.h"
