@@ -107,7 +107,7 @@ def _():
     release = Release()
     kubectl("create", "namespace", release.where)
     made = release.put("install", "--dry-run=server", replicaCount=2, networkPolicy={"enabled": True})
-    assert "policy/v1" in made, made
+    assert "kind: PodDisruptionBudget" in made and "kind: NetworkPolicy" in made, made
 
 
 main_with_image()

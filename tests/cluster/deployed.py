@@ -10,7 +10,7 @@ import subprocess
 import urllib.parse
 
 from kubectl import kubectl
-from harness import ROOT, main, on_cleanup, wait_for
+from harness import ROOT, main_unless, on_cleanup, wait_for
 
 NAME = "kube-scheduler-jobs"  # of everything that is deployed
 PORT = 28080  # in place of 8080: on an API server of the loopback the Pod is in the node's network
@@ -61,8 +61,4 @@ def complain_of(where):
 
 def main_with_image():
     """The suite, or why there can be none."""
-    why_not = load_image()
-    if why_not:
-        print(f"1..1\nok 1 the daemon as a Pod # skip: {why_not}")
-    else:
-        main()
+    main_unless(load_image(), "the daemon as a Pod")

@@ -58,6 +58,18 @@ def main():
     sys.exit(1 if failures or not wanted else 0)
 
 
+def main_unless(why_not, name):
+    """main(); or, where there is a reason not to, one line of TAP that says so."""
+    if not why_not:
+        main()
+    print(f"1..1\nok 1 {name} # skip: {why_not}")
+
+
+def sanitized():
+    """Why a sanitized build is not packaged, or None."""
+    return "only a build without sanitizers is packaged" if "sanitize" in BINARY[len(ROOT):] else None
+
+
 def _run(number, name, seconds, function):
     def overdue(signal_number, frame):
         raise Overdue(f"not done after {seconds} s")
