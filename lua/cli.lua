@@ -153,6 +153,7 @@ cli.daemon = {
       help = "where jobs may run (default: their namespaces and our own; all needs a ClusterRole)"},
     {name = "strict", help = "do not start when the schedule has a mistake"},
     {name = "hooks", value = "DIR", help = "folder of hooks (default: hooks, beside the schedule)"},
+    {name = "record", value = "FILE", help = "write what hooks are told as JSON lines, up to 64 MiB (see replay)"},
     {name = "listen", value = "[ADDR:]PORT", help = "probes, metrics and the API by HTTP (default: off; 127.0.0.1)"},
     {name = "token-file", value = "FILE", help = "the token that HTTP clients show; needed beyond this machine"},
     {name = "metrics-jobs", value = "off|basic|full", choices = {"off", "basic", "full"},

@@ -23,11 +23,11 @@ local CLOSE_SECONDS <const> = 5
 local Hooks = {}
 Hooks.__index = Hooks
 
--- The host's environment, which is what os.getenv can see: TZ, HOOK_…, and the names listed.
-local function environment(names)
+-- The host's environment, which is what os.getenv can see: of all TZ, HOOK_…, and the names listed.
+local function environment(names, all)
   local allowed, env = {TZ = true}, {}
   for _, name in ipairs(names) do allowed[name] = true end
-  for name, value in pairs(process.environ()) do
+  for name, value in pairs(all) do
     if allowed[name] or name:find("^HOOK_") then env[name] = value end
   end
   return env
@@ -61,7 +61,10 @@ end
 --   found       of hooks.folder, when it was read already
 --   deadlines   {decision, event, load} in seconds
 --   env         names of variables that os.getenv may give, beside HOOK_…
+--   environ     all variables; by default the daemon's
 --   store       of lua/hooks/store.lua; by default one that forgets
+--   now         function: the time that hooks see, by default the machine's
+--   record      of lua/hooks/recorder.lua: is given every event, whether a hook wants it or not
 --   log, http   the modules, or others with the same functions
 function hooks.start(options)
   local found = options.found or folder.read(options.dir)
@@ -73,19 +76,21 @@ function hooks.start(options)
     end}),
     states = {}, -- hook -> file -> {failures in a row, off}
     calls = 0, failures = 0, dropped = 0, store = options.store or new_store(),
+    record = options.record,
   }, Hooks)
   for _, name in ipairs(known.names()) do self.states[name] = {} end
   for _, problem in ipairs(found.problems) do self:not_loaded(problem.file, problem.message) end
   self.keeper = keeper.new {
     sources = found.sources, files = found.files, path = function(file) return self:path(file) end,
-    env = environment(options.env or {}), load_seconds = self.deadlines.load, log = self.log,
+    env = environment(options.env or {}, options.environ or process.environ()),
+    load_seconds = self.deadlines.load, log = self.log,
     store = self.store,
     on_loaded = function(file, names)
       for _, name in ipairs(names) do self.states[name][file] = {failures = 0} end
     end,
     on_problem = function(file, message) self:not_loaded(file, message) end,
   }
-  self.queue = new_queue(self.keeper, options.http or require "http")
+  self.queue = new_queue(self.keeper, options.http or require "http", options.now)
   if #found.files > 0 then self:start_until_loaded() end
   return self
 end
@@ -165,6 +170,7 @@ end
 -- Runs a decision hook of all files, one after the other, and waits. -> {verdict = "run" | "skip", reason, file, args,
 -- env, delay, patches}; or nil, message, and what the other files said when one failed. A veto counts in any case.
 function Hooks:call(name, event)
+  if self.record then self.record(name, event) end
   local sum, problem = {verdict = "run"}, self:unable()
   if problem then return nil, problem, sum end
   for _, file in ipairs(self:files_with(name)) do
@@ -186,6 +192,7 @@ end
 
 -- Tells an event to the hooks of all files, some time.
 function Hooks:fire(name, event)
+  if self.record then self.record(name, event) end
   local problem = self:unable()
   if not problem and self.queue:events_waiting() >= MAX_EVENTS then
     problem = ("%d events wait for hooks already"):format(MAX_EVENTS)
@@ -200,9 +207,12 @@ function Hooks:fire(name, event)
   end
 end
 
+-- Waits until all that was fired is done.
+function Hooks:settle() self.queue:settle() end
+
 -- Whether calling the hook could do anything.
 function Hooks:defined(name)
-  return self:unable() ~= nil or next(self.states[name]) ~= nil
+  return self.record ~= nil or self:unable() ~= nil or next(self.states[name]) ~= nil
 end
 
 -- The files with their hooks: {{file = path, hooks = {names}}}.

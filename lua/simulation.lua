@@ -8,7 +8,9 @@
 -- watch is told what happens, by these functions, all optional:
 --   started(run)   ended(run)   skipped(run, reason)     run: a table of the registry's
 --   alert(event)   post(effect, event)                   what would have been sent
+--   trigger(job, event)   store(effect, event)           what else hooks by hand asked for
 --   fired(hook, event)                                   for hooks that are not asked but told
+local clock = require "clock"
 local executor = require "executor"
 local hooks_module = require "hooks"
 local registry = require "registry"
@@ -31,7 +33,7 @@ function simulation.hooks(dir, watch, log)
   watch = setmetatable(watch, silent)
   local self = {}
   self.host = hooks_module.start {
-    dir = dir, http = no_http, log = log or setmetatable({}, silent),
+    dir = dir, http = no_http, now = clock.now, log = log or setmetatable({}, silent),
     on_effect = function(...) self.on_effect(...) end,
     on_error = function(...) self.on_error(...) end,
   }
@@ -43,6 +45,8 @@ function simulation.hooks(dir, watch, log)
       watch.post(effect, event)
     elseif effect.kind == "trigger" then
       watch.trigger(effect.job, event)
+    elseif effect.kind == "store.set" then
+      watch.store(effect, event)
     end
   end
   self.on_error = function(failure)
@@ -156,7 +160,7 @@ end
 
 -- Slots count from the second after the clock's.
 function simulation:begin()
-  local now = require "clock".now()
+  local now = clock.now()
   for _, job in ipairs(self.jobs) do
     if job.schedule then
       local spec = Runner.spec(job)

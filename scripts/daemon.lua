@@ -15,6 +15,7 @@ local log = require "log"
 local overrun = require "overrun"
 local place = require "place"
 local problems = require "problems"
+local recorder = require "hooks.recorder"
 local registry = require "registry"
 local Reload = require "reload"
 local Runner = require "runner"
@@ -76,9 +77,10 @@ for _, problem in ipairs(plan.problems) do
 end
 local runner
 local kept = hook_store.new()
+local record = options.record and recorder.open(options.record)
 local function start_hooks(found, settings)
   return hooks.start {
-    dir = hooks_dir, found = found, deadlines = settings.hooks, store = kept,
+    dir = hooks_dir, found = found, deadlines = settings.hooks, store = kept, record = record,
     on_effect = function(...) runner:on_effect(...) end,
     on_error = function(...) runner:on_hook_error(...) end,
   }

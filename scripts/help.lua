@@ -10,6 +10,8 @@ usage: kube-scheduler [COMMAND] [OPTIONS]
   template JOB         prints the manifest that would be created
   simulate             what the schedule would do in a window of time; nothing runs
   repl                 Lua at a prompt: a schedule, its hooks and a clock to turn
+  test [DIR]           runs the tests *_test.lua of a folder of hooks
+  replay FILE          shows what the hooks do with events that run --record wrote
 
 of a running scheduler:
   jobs, status         what there is, who leads, what is held, paused or under way

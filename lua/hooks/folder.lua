@@ -1,4 +1,5 @@
--- Reads a hooks folder once, so that a hook host that starts later runs the same text.
+-- Reads a hooks folder once, so that a hook host that starts later runs the same text. Files *_test.lua are those of
+-- kube-scheduler test, and no hooks.
 local sys = require "sys"
 
 local folder = {}
@@ -36,7 +37,7 @@ local function add_folder(result, path, prefix, depth)
     local kind = not name:find("^%.") and sys.kind(path .. "/" .. name) -- a mounted ConfigMap has ..data and more
     if kind == "folder" and depth < MAX_DEPTH then
       add_folder(result, path .. "/" .. name, prefix .. name .. "/", depth + 1)
-    elseif kind == "file" and name:find("%.lua$") then
+    elseif kind == "file" and name:find("%.lua$") and not name:find("_test%.lua$") then
       add_file(result, path .. "/" .. name, prefix .. name)
     end
   end

@@ -3,8 +3,9 @@
 -- line. From the daemon:
 --   {op="sources", sources={path=text}, hooks={names}, fields={event fields}}     no answer
 --   {op="load", file, budget}          {op="days", file, first, last, budget}: of a calendar, see hooks/days.lua
---   {op="call", id, hook, file, event, decision, budget, store}
---   {op="answer", id, answer, store}   to an "ask"; store: what changed in it (lua/hooks/store.lua)
+--   {op="call", id, hook, file, event, decision, budget, store, now}
+--   {op="answer", id, answer, store, now}   to an "ask"; store: what changed in it (lua/hooks/store.lua); now: unix
+--                                           seconds where they are others than the machine's
 -- To the daemon, one for each load, call and answer:
 --   {op="result", seconds, value, effects, hooks, retire}, {op="result", seconds, error, day}, {op="ask", seconds,
 --   request}; before that any number of {op="log", text}
@@ -109,8 +110,13 @@ function operations.days(message)
   step(call)
 end
 
-function operations.call(message)
+local function bring_up_to_date(message)
   mirror:apply(message.store)
+  box.now = message.now and math.tointeger(message.now)
+end
+
+function operations.call(message)
+  bring_up_to_date(message)
   local hook = box:hook(message.file, message.hook)
   if not hook then
     return fail(0, ("%s did not load again in a new hook host"):format(message.file))
@@ -122,7 +128,7 @@ function operations.call(message)
 end
 
 function operations.answer(message)
-  mirror:apply(message.store)
+  bring_up_to_date(message)
   local call = waiting[message.id]
   waiting[message.id] = nil
   step(call, view.integers(message.answer))

@@ -25,9 +25,10 @@ local function take(fifo)
   return item
 end
 
--- keeper: where the host comes from. http: the module, for http.request.
-function queue.new(keeper, http)
-  return setmetatable({keeper = keeper, http = http, answers = new_fifo(), decisions = new_fifo(),
+-- keeper: where the host comes from. http: the module, for http.request. now: the time that hooks see; nil: the
+-- machine's.
+function queue.new(keeper, http, now)
+  return setmetatable({keeper = keeper, http = http, now = now, answers = new_fifo(), decisions = new_fifo(),
     events = new_fifo(), waiting = 0, last_id = 0, kills = 0}, queue)
 end
 
@@ -65,11 +66,17 @@ function queue:tell_idle()
   if self.on_idle and self:idle() then self.on_idle() end
 end
 
-local function message_for(item)
-  local store = item.host:news()
-  if item.answer then return {op = "answer", id = item.id, answer = item.answer, store = store} end
+-- Waits until nothing is under way.
+function queue:settle()
+  if not self:idle() then task.await(function(resume) self.on_idle = resume end) end
+  self.on_idle = nil
+end
+
+function queue:message_for(item)
+  local store, now = item.host:news(), self.now and self.now()
+  if item.answer then return {op = "answer", id = item.id, answer = item.answer, store = store, now = now} end
   return {op = "call", id = item.id, hook = item.hook, file = item.file, event = item.event,
-    decision = item.decision, budget = item.budget, store = store}
+    decision = item.decision, budget = item.budget, store = store, now = now}
 end
 
 function queue:serve(item)
@@ -80,7 +87,7 @@ function queue:serve(item)
   end
   item.host = host
   self.keeper.running = item
-  local reply, why = host:exchange(message_for(item), item.budget)
+  local reply, why = host:exchange(self:message_for(item), item.budget)
   self.keeper.running = nil
   if not reply then
     self.kills = self.kills + 1

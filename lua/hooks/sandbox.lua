@@ -115,12 +115,20 @@ function Box:define(file, names, name, value)
   file.hooks[name], names[name] = value, value
 end
 
+-- os with the time that the daemon says, which is another than the machine's where time is driven by hand.
+function Box:os()
+  local library = pick(os, OS)
+  function library.time(of) return of == nil and self.now or os.time(of) end
+  function library.date(format, at) return os.date(format or "%c", at or self.now) end
+  return library
+end
+
 function Box:environment(file)
   local names = pick(_G, BASE)
   for name, value in pairs(self.api) do names[name] = type(value) == "table" and copy(value) or value end
   names.string, names.table = copy(string), copy(table)
   names.math, names.utf8, names.coroutine = copy(math), copy(utf8), coroutines()
-  names.os = pick(os, OS)
+  names.os = self:os()
   names.setmetatable = set_metatable
   local environment = setmetatable({}, {
     __index = function(_, name)

@@ -6,7 +6,6 @@ local nearest = require "nearest"
 local problems = require "problems"
 local schedule = require "schedule"
 local simulation = require "simulation"
-local task = require "task"
 local text = require "text"
 
 local World = {}
@@ -38,6 +37,7 @@ function World:make_watch()
     alert = function(event) told("alert", event.job, event.title or event.message or event.kind) end,
     post = function(effect, event) told("http.post", event.job, effect.url) end,
     trigger = function(job, event) told("trigger", event.job, job) end,
+    store = function(effect, event) told("store.set", event.job, ("%s = %s"):format(effect.key, effect.text)) end,
   }
 end
 
@@ -151,7 +151,7 @@ function World:fire(hook, event)
     return verdict
   end
   host:fire(hook, event)
-  if not host.queue:idle() then task.await(function(resume) host.queue.on_idle = resume end) end
+  host:settle()
 end
 
 function World:close() self:close_hooks() end

@@ -19,7 +19,7 @@ describe("a hooks folder", function()
 
   it("tells its files, their hooks, and what is defined", function()
     local h = start {["b.lua"] = "function on_failed() end", ["a.lua"] = "function before_run() end",
-      ["lib/x.lua"] = "return 1", [".hidden.lua"] = "error 'no'", ["notes.txt"] = ""}
+      ["lib/x.lua"] = "return 1", [".hidden.lua"] = "error 'no'", ["a_test.lua"] = "test()", ["notes.txt"] = ""}
     assert.same({"a.lua", "b.lua"}, {h:files()[1].file:match("[^/]+$"), h:files()[2].file:match("[^/]+$")})
     assert.same({"before_run"}, h:files()[1].hooks)
     assert.is_true(h:defined "on_failed")

@@ -1,4 +1,5 @@
--- The samples that operators copy: those in lua/HOOKS.md, and the files in scripts/hooks-samples.
+-- The samples that operators copy: those in lua/HOOKS.md. The files in scripts/hooks-samples have tests of their own, which
+-- tests/integration/hooks_test.py runs.
 local kit = require "hooks_kit"
 local known = require "hooks.known"
 local sys = require "sys"
@@ -142,23 +143,6 @@ describe("scripts/hooks-samples/webhook.lua", function()
   local function with_url(url)
     process.environ = function() return {HOOK_WEBHOOK_URL = url} end
   end
-
-  it("posts a failure with the last ten lines", function()
-    with_url "https://chat.example/hook"
-    local h, effects = start("webhook.lua", text)
-    local tail = {}
-    for i = 1, 12 do tail[i] = "line " .. i end
-    tell(h, "on_failed", {id = "1", job = "backup", run = "backup-1", slot_time = "2026-11-24T00:00:00Z", exit_code = 3,
-      log_tail = tail})
-    tell(h, "on_failed", {id = "2", job = "backup", run = "backup-2", slot_time = "2026-11-25T00:00:00Z",
-      outcome = "lost"})
-    assert.equal(2, #effects)
-    assert.equal("http.post", effects[1].kind)
-    assert.equal("https://chat.example/hook", effects[1].url)
-    assert.equal('{"text":"backup failed (exit code 3): run backup-1, slot 2026-11-24T00:00:00Z\\n'
-      .. table.concat(tail, "\\n", 3) .. '"}', effects[1].body)
-    assert.equal('{"text":"backup failed (lost): run backup-2, slot 2026-11-25T00:00:00Z"}', effects[2].body)
-  end)
 
   it("says what it lacks", function()
     with_url(nil)
