@@ -22,6 +22,7 @@ of a running scheduler:
   silence JOB|all      no alerts until a time; unsilence JOB|all
   backfill JOB FROM TO runs past slots
 
+  completion SHELL     what bash, zsh or fish need to complete commands and jobs
   FILE.lua [ARGS…]     a program of your own on the same modules
   version
 
