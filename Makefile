@@ -43,6 +43,7 @@ CORE_C := $(wildcard core/*/*.c)
 CORE_O := $(CORE_C:%.c=$(BUILD)/%.o) $(BUILD)/embed.o
 LUA_FILES := $(shell find lua scripts -name '*.lua' -not -path '*-samples/*' 2>/dev/null | LC_ALL=C sort)
 PAGE_FILES := $(sort $(wildcard core/http/page/*.html core/http/page/*.css core/http/page/*.js core/http/page/*.svg))
+COMPLETIONS := $(sort $(wildcard scripts/completion/*))
 UNIT_C := $(wildcard tests/unit/*_test.c)
 UNIT := $(UNIT_C:%.c=$(BUILD)/%)
 DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*_driver.c))
@@ -80,9 +81,9 @@ $(BUILD)/%.o: %.c Makefile
 	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # Bundled Lua and the dashboard are part of the binary: one symbol a file, made by the assembler.
-$(BUILD)/embed.c: $(LUA_FILES) $(PAGE_FILES) vendor/embed Makefile
+$(BUILD)/embed.c: $(LUA_FILES) $(PAGE_FILES) $(COMPLETIONS) vendor/embed Makefile
 	@mkdir -p $(@D)
-	vendor/embed $(LUA_FILES) $(PAGE_FILES) >$@
+	vendor/embed $(LUA_FILES) $(PAGE_FILES) $(COMPLETIONS) >$@
 $(BUILD)/embed.o: $(BUILD)/embed.c
 	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
@@ -191,6 +192,9 @@ install: all
 install-files:
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/kube-scheduler
 	install -D -m 644 scripts/man/kube-scheduler.1 $(DESTDIR)$(PREFIX)/share/man/man1/kube-scheduler.1
+	install -D -m 644 scripts/completion/kube-scheduler.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kube-scheduler
+	install -D -m 644 scripts/completion/kube-scheduler.zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_kube-scheduler
+	install -D -m 644 scripts/completion/kube-scheduler.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/kube-scheduler.fish
 
 clean:
 	rm -rf build

@@ -7,8 +7,16 @@ local schedule = require "schedule"
 
 local complete = {}
 
-complete.commands = {"run", "check", "next", "explain", "template", "simulate", "test", "replay", "repl", "jobs", "status",
-  "history", "logs", "trigger", "suspend", "resume", "silence", "unsilence", "backfill", "completion", "version"}
+local hidden = {complete = true, daemon = true, help = true}
+
+local function commands()
+  local names = {"run"}
+  for _, file in ipairs(bundled.names "scripts") do
+    local name = file:match "^(%l+)%.lua$"
+    if name and not hidden[name] then names[#names + 1] = name end
+  end
+  return names
+end
 
 -- Of a command; nil where there is none, or it has no options.
 local function spec_of(name, words)
@@ -73,7 +81,7 @@ local function jobs(spec, words)
 end
 
 local function candidates(words)
-  if #words == 1 then return complete.commands end
+  if #words == 1 then return commands() end
   local spec = spec_of(words[1], words)
   if not spec then return {} end
   local option = #words > 2 and option_of(spec, words[#words - 1])

@@ -1,7 +1,7 @@
 #include "bind/modules.h"
 
 #include "base/buf.h"
-#include "bind/embed.h"
+#include "bind/bundled.h"
 #include "bind/http.h"
 #include "bind/kube.h"
 #include "bind/lua_call.h"
@@ -41,15 +41,8 @@ static const luaL_Reg modules[] = {
     {"yaml", luaopen_ks_yaml},         {"cjson", luaopen_cjson},          {NULL, NULL},
 };
 
-static const struct embedded *find_embedded(const char *file) {
-    const struct embedded *at = embedded_files;
-    while (at->path && strcmp(at->path, file) != 0)
-        at++;
-    return at->path ? at : NULL;
-}
-
 static int load_embedded(lua_State *L, const char *file) {
-    const struct embedded *found = find_embedded(file);
+    const struct embedded *found = bundled_find(file);
     if (!found) {
         lua_pushfstring(L, "no bundled file '%s'", file);
         return LUA_ERRFILE;
@@ -58,32 +51,6 @@ static int load_embedded(lua_State *L, const char *file) {
     int rc = luaL_loadbufferx(L, found->begin, (size_t)(found->end - found->begin), lua_tostring(L, -1), "t");
     lua_remove(L, -2);
     return rc;
-}
-
-/* bundled.read(path) -> the text of a file that is part of the binary, nil when there is none. A file of that
- * path below lua_path, the upvalue, replaces it. */
-static int l_read(lua_State *L) {
-    const char *file = luaL_checkstring(L, 1), *lua_path = lua_tostring(L, lua_upvalueindex(1));
-    const struct embedded *found = find_embedded(file);
-    if (!found)
-        return 0;
-    lua_pushlstring(L, found->begin, (size_t)(found->end - found->begin));
-    if (!lua_path)
-        return 1;
-    lua_getfield(L, lua_upvalueindex(2), "read");
-    lua_pushfstring(L, "%s/%s", lua_path, file);
-    lua_call(L, 1, 1);
-    lua_pushvalue(L, lua_isnil(L, -1) ? -2 : -1);
-    return 1;
-}
-
-static int open_bundled(lua_State *L) {
-    lua_newtable(L);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    luaL_requiref(L, "sys", luaopen_ks_sys, 0);
-    lua_pushcclosure(L, l_read, 2);
-    lua_setfield(L, -2, "read");
-    return 1;
 }
 
 int modules_load(lua_State *L, const char *lua_path, const char *file) {
@@ -118,8 +85,7 @@ static int search_bundled(lua_State *L) {
 void modules_install(lua_State *L, const char *lua_path) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     luaL_setfuncs(L, modules, 0);
-    lua_pushstring(L, lua_path);
-    lua_pushcclosure(L, open_bundled, 1);
+    bundled_push_opener(L, lua_path);
     lua_setfield(L, -2, "bundled");
     lua_pop(L, 1);
     lua_getglobal(L, LUA_LOADLIBNAME);
