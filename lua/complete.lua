@@ -28,9 +28,10 @@ local function spec_of(name, words)
     spec = command
     error "that was all"
   end
-  arg = words -- luacheck: ignore, as main sets it
+  rawset(_G, "arg", words)
   pcall(load(source, "@" .. name))
-  cli.parse, arg = parse, given -- luacheck: ignore
+  cli.parse = parse
+  rawset(_G, "arg", given)
   return spec
 end
 
