@@ -1,5 +1,5 @@
--- What may stand for the last word of a command line. What options a command has it says itself: its script is run up to
--- where it hands them to cli.parse.
+-- What may stand for the last word of a command line. What options a command has it says itself: its script is run up
+-- to where it hands them to cli.parse.
 --   complete.words(words) -> words that the last may become; none where files may stand
 local bundled = require "bundled"
 local cli = require "cli"
