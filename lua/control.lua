@@ -119,7 +119,7 @@ end
 function Control:write_paused(paused)
   local done, message = self.state:write("paused", {all = paused})
   if not done then return nil, "nothing changed, the state could not be written: " .. message end
-  self.runner:set_orders(self.runner.suspended, paused)
+  self.runner:set_orders(self.runner.orders, paused)
   return true
 end
 
@@ -136,8 +136,17 @@ function commands.suspend(self, request)
   local job
   job, problem = self:wanted(request.job)
   if not job then return nil, problem end
-  local done, message = self:write_suspended(changed(self.runner.suspended, job.name, order, now))
+  if job.suspend then return self:suspend_again(job, till) end
+  local done, message = self:write_suspended(changed(self.runner.orders, job.name, order, now))
   return done and {job = job.name, ["until"] = till}, message
+end
+
+-- What the schedule suspends is so again once nobody's order resumes it; an end of its own it cannot have.
+function Control:suspend_again(job, till)
+  if till then return nil, ("the schedule says 'suspend: true' of '%s', which has no end"):format(job.name) end
+  if not self.runner.orders[job.name] then return {job = job.name, again = true} end
+  local done, message = self:write_suspended(changed(self.runner.orders, job.name, nil, clock.now()))
+  return done and {job = job.name}, message
 end
 
 -- A suspension outlives its job's entry in the schedule, so it can be ended without it.
@@ -148,12 +157,11 @@ function commands.resume(self, request)
     local done, message = self:write_paused(nil)
     return done and {again = false}, message
   end
-  if not self.runner.suspended[request.job] then
-    local job, problem = self:wanted(request.job)
-    return job and {job = job.name, again = true}, problem
-  end
-  local done, message = self:write_suspended(changed(self.runner.suspended, request.job, nil, clock.now()))
-  return done and {job = request.job, again = false}, message
+  local now, job, problem = clock.now(), self:wanted(request.job)
+  if not self.runner.suspended[request.job] then return job and {job = job.name, again = true}, problem end
+  local order = job and job.suspend and {resumed = true, by = request.by, reason = request.reason, since = now} or nil
+  local done, message = self:write_suspended(changed(self.runner.orders, request.job, order, now))
+  return done and {job = request.job, again = false, since = now}, message
 end
 
 -- What a silence is about: a job or "all".

@@ -21,12 +21,14 @@ Runner.__index = Runner
 
 -- options: {instance=, jobs={job, …}, settings=, hooks=, alerts=, history=, summary=}; the registry is set by attach.
 -- What is ordered later stands in suspended = {JOB = {until=, reason=, by=}} and paused = nil or the same
--- (lua/policy.lua); set_orders changes it.
+-- (lua/policy.lua); set_orders changes it. A job with `suspend: true` in the schedule is in `suspended` too, as long as
+-- no order {resumed=true} is there; what was ordered alone stands in `orders`.
 function Runner.new(options)
   local self = setmetatable({instance = options.instance, settings = options.settings or {}, hooks = options.hooks,
     alerts = options.alerts, history = options.history,
-    listeners = {}, jobs = {}, suspended = {}, paused = nil}, Runner)
+    listeners = {}, jobs = {}}, Runner)
   for _, job in ipairs(options.jobs) do self.jobs[job.name] = job end
+  self:set_orders({}, nil)
   self.wishes = wishes.new {hooks = options.hooks, summary = options.summary,
     manifest = function(...) return self:manifest(...) end}
   return self
@@ -52,9 +54,21 @@ function Runner:set_job(name, job)
   recall(self)
 end
 
+local BY_SCHEDULE <const> = {by = "the schedule"}
+
+-- Orders win over the schedule.
+local function suspensions(self, orders)
+  local suspended, resumed = {}, {}
+  for name, order in pairs(orders) do (order.resumed and resumed or suspended)[name] = order end
+  return setmetatable(suspended, {__index = function(_, name)
+    local job = self.jobs[name]
+    if job and job.suspend and not resumed[name] then return BY_SCHEDULE end
+  end})
+end
+
 -- What somebody ordered: see policy.held.
-function Runner:set_orders(suspended, paused)
-  self.suspended, self.paused = suspended, paused
+function Runner:set_orders(orders, paused)
+  self.orders, self.suspended, self.paused = orders, suspensions(self, orders), paused
   recall(self)
 end
 

@@ -49,6 +49,7 @@ local job_fields = with(with(with(shared_fields, rules.own), alert_settings.job_
   main_container = {"string"},
   description = {"string"},
   expect_duration = {"duration"},
+  suspend = {"boolean"},
   start = {"time"},
   ["end"] = {"time"},
 })

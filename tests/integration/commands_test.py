@@ -103,6 +103,21 @@ def _():
     assert "was not suspended" in s.command("resume", "tick")
 
 
+@test("suspend: true in the schedule holds until somebody resumes it, also after a restart", seconds=90)
+def _():
+    s = Scheduler(tick={**TICK, "suspend": True})
+    s.daemon.wait_log(r"slot skipped job=tick .*reason=.suspended by the schedule", 20)
+    assert "which has no end" in s.command("suspend", "tick", "--until", "+1h", code=1)
+    s.command("resume", "tick")
+    s.daemon.wait_log("run started job=tick", 20)
+    s.daemon.kill()
+    s.daemon.wait()
+    s.start().wait_log("run started job=tick", 20)
+    s.command("suspend", "tick")
+    s.daemon.wait_log(r"(?s)command=suspend.*slot skipped job=tick", 20)
+    assert s.json("jobs", "tick")[0]["suspended"]["by"] == "the schedule"
+
+
 @test("a pause of all jobs needs an end, is over at it, and a past end is refused", seconds=60)
 def _():
     s = Scheduler(tick=TICK)

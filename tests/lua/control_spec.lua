@@ -14,8 +14,8 @@ local function control()
     self.tables[name] = value
     return true
   end
-  local runner = {asked = {}, suspended = {}}
-  function runner:set_orders(suspended, paused) self.suspended, self.paused = suspended, paused end
+  local runner = {asked = {}, suspended = {}, orders = {}}
+  function runner:set_orders(orders, paused) self.orders, self.suspended, self.paused = orders, orders, paused end
   function runner.trigger(_, job, request)
     for _, each in ipairs(runner.asked) do
       if each.id == request.id then return nil, "there is one", "exists" end
@@ -77,7 +77,7 @@ describe("a command", function()
 
   it("forgets suspensions that are over when another is written", function()
     local c, runner = control()
-    runner.suspended = {old = {["until"] = clock.now() - 1}, kept = {}}
+    runner:set_orders({old = {["until"] = clock.now() - 1}, kept = {}})
     ask(c, "suspend", {job = "nightly"})
     assert.is_nil(runner.suspended.old)
     assert.is_table(runner.suspended.kept)
