@@ -144,6 +144,7 @@ static void free_executor(struct executor *base) {
     feeds_free(executor);
     free_runs(&executor->runs[KUBE_POD]);
     free_runs(&executor->runs[KUBE_JOB]);
+    run_timers_free(executor);
     map_free(&executor->owners);
     map_free(&executor->pods);
     free(executor->instance);
@@ -200,7 +201,8 @@ int kube_executor_new(const struct kube_executor_config *config, struct executor
         return err_set(err, ERR_NOMEM, "out of memory");
     executor->base.ops = &ops;
     executor->fence = INT64_MAX;
-    if (copy_config(executor, config)) {
+    TAILQ_INIT(&executor->unfollowed);
+    if (copy_config(executor, config) || run_timers_new(executor, NULL)) {
         free_executor(&executor->base);
         return err_set(err, ERR_NOMEM, "out of memory");
     }

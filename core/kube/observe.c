@@ -36,7 +36,7 @@ static void note_started(struct run *run, int64_t when) {
     run->started = when ? when : run_now(run);
     run_note(&run->waits, NULL);
     if (!run->stop)
-        timer_stop(run->timer); /* pending_timeout */
+        run_wait_no_more(run); /* pending_timeout */
     else if (run->stop->outcome == OUTCOME_START_FAILED)
         run->stop->outcome = OUTCOME_FAILED; /* it came just too late, but it did run */
     run->executor->events.started(run->executor->ctx, run->owner, run->started);
@@ -109,7 +109,7 @@ void observe_accepted(struct run *run, const char *uid) {
     (void)run_set_uid(run, uid); /* without it the next event brings it */
     free(run->manifest);
     run->manifest = NULL;
-    timer_stop(run->timer);
+    run_wait_no_more(run);
     observe_pending_from(run, run_now(run));
     run->executor->events.accepted(run->executor->ctx, run->owner);
     if (run->stopping)
@@ -258,7 +258,7 @@ static bool is_same(const struct run *run, const struct kube_object *object) {
 /* A create that nobody answered was carried out after its run was given up: nobody waits for it. */
 static void came_late(struct run *run, const struct kube_object *object) {
     run->accepted = true;
-    timer_stop(run->timer);
+    run_wait_no_more(run);
     (void)run_set_uid(run, object->uid);
     run_log(run, LOG_WARNING, "a create landed after it was given up; deleting its object", NULL);
     remove_settle(run);
@@ -363,7 +363,7 @@ static void pods_synced(struct kube_executor *executor, const char *namespace_, 
     struct pod *gone = NULL, *next;
     for (struct map_node *node = NULL; (node = map_next(&executor->pods, node));) {
         struct pod *pod = MAP_OWNER(node, struct pod, by_name);
-        if (!pod->run->is_job || pod->seen >= began || !is_in(pod->namespace_len, pod->key, namespace_))
+        if (!pod->run->is_job || pod->seen >= began || !is_in(pod->run->namespace_len, pod->key, namespace_))
             continue;
         pod->todo = gone;
         gone = pod;

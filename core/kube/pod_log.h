@@ -15,9 +15,9 @@ struct pod_log_events {
     void (*done)(void *ctx, const struct err *err);
 };
 
-/* Tried again until it works, also while there is no such container yet. At most 50 are followed at a time;
- * those beyond wait, and are read when they have finished. since: unix seconds, lines written before that are
- * left out; 0: from the first. tail: only so many of the last lines there are at first; 0: all. */
+/* Tried again until it works, also while there is no such container yet. since: unix seconds, lines written
+ * before that are left out; 0: from the first. tail: only so many of the last lines there are at first; 0:
+ * all. */
 int pod_log_follow(struct kube_client *client, const char *namespace_, const char *pod, const char *container,
                    int64_t since, int tail, const struct pod_log_events *events, void *ctx,
                    struct pod_log **out, struct err *err);

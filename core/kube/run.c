@@ -1,5 +1,6 @@
 #include "kube/run.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,6 @@ static uint64_t hash_of(const struct place *place) {
     return map_hash(place->name, strlen(place->name));
 }
 
-static void timer_fired(void *ctx) {
-    struct run *run = ctx;
-    run->then(run);
-}
-
 int kube_run_new(struct kube_executor *executor, enum kube_kind kind, const char *namespace_,
                  const char *name, struct run **out, struct err *err) {
     struct place place = {namespace_, name};
@@ -35,13 +31,11 @@ int kube_run_new(struct kube_executor *executor, enum kube_kind kind, const char
     run->is_job = kind == KUBE_JOB;
     run->namespace_len = namespace_len;
     (void)snprintf(run->key, size, "%s/%s", namespace_, name);
-    int code = timer_new(executor->loop, timer_fired, run, &run->timer, err);
-    if (!code && map_add(&executor->runs[kind], &run->by_name, hash_of(&place)))
-        code = err_set(err, ERR_NOMEM, "out of memory");
-    if (code) {
-        timer_free(run->timer);
+    size_t count = executor->runs[KUBE_POD].count + executor->runs[KUBE_JOB].count + 1;
+    if (heap_reserve(&executor->timers, count) ||
+        map_add(&executor->runs[kind], &run->by_name, hash_of(&place))) {
         free(run);
-        return code;
+        return err_set(err, ERR_NOMEM, "out of memory");
     }
     *out = run;
     return 0;
@@ -52,7 +46,7 @@ void kube_run_free(struct run *run) {
     run_drop_pods(run);
     map_remove(&run->executor->runs[run_kind(run)], &run->by_name);
     (void)run_take_owner(run);
-    timer_free(run->timer);
+    run_wait_no_more(run);
     run_keep_object(&run->found, NULL);
     free(run->waits);
     free(run->stop);
@@ -104,9 +98,49 @@ int64_t run_now(const struct run *run) {
     return clock_seconds(loop_clock(run->executor->loop));
 }
 
+/* One timer for all, set to the first. */
+static void set_timer(struct kube_executor *executor) {
+    const struct heap_item *first = heap_first(&executor->timers);
+    if (first)
+        timer_start(executor->timer, first->at - clock_monotonic(loop_clock(executor->loop)));
+    else
+        timer_stop(executor->timer);
+}
+
+static void timers_due(void *ctx) {
+    struct kube_executor *executor = ctx;
+    int64_t now = clock_monotonic(loop_clock(executor->loop));
+    struct heap_item *first;
+    while ((first = heap_first(&executor->timers)) && first->at <= now) {
+        struct run *run = MAP_OWNER(first, struct run, timer);
+        heap_remove(&executor->timers, first);
+        run->then(run);
+    }
+    set_timer(executor);
+}
+
+int run_timers_new(struct kube_executor *executor, struct err *err) {
+    return timer_new(executor->loop, timers_due, executor, &executor->timer, err);
+}
+
+void run_timers_free(struct kube_executor *executor) {
+    timer_free(executor->timer);
+    heap_free(&executor->timers);
+}
+
 void run_after(struct run *run, int64_t delay_ns, void (*then)(struct run *run)) {
+    struct kube_executor *executor = run->executor;
+    int64_t now = clock_monotonic(loop_clock(executor->loop));
     run->then = then;
-    timer_start(run->timer, delay_ns);
+    heap_remove(&executor->timers, &run->timer);
+    run->timer.priority = -(int)(executor->timers_set++ & INT_MAX);
+    heap_set(&executor->timers, &run->timer, now + (delay_ns > 0 ? delay_ns : 0));
+    if (heap_first(&executor->timers) == &run->timer)
+        timer_start(executor->timer, delay_ns);
+}
+
+void run_wait_no_more(struct run *run) {
+    heap_remove(&run->executor->timers, &run->timer); /* should it fire, it finds nothing to do */
 }
 
 void run_cancel_call(struct run *run) {
@@ -164,7 +198,7 @@ void run_note(struct result **at, const struct result *result) {
 
 static bool pod_is_at(const struct map_node *node, const void *key) {
     const struct pod *pod = MAP_OWNER(node, struct pod, by_name);
-    return is_at(pod->key, pod->namespace_len, key);
+    return is_at(pod->key, pod->run->namespace_len, key);
 }
 
 struct pod *run_find_pod(const struct run *run, const char *name) {
@@ -181,7 +215,6 @@ int run_add_pod(struct run *run, const char *name, struct pod **out) {
     if (!pod)
         return ERR_NOMEM;
     pod->run = run;
-    pod->namespace_len = run->namespace_len;
     (void)snprintf(pod->key, size, "%.*s/%s", (int)run->namespace_len, run->key, name);
     if (map_add(&run->executor->pods, &pod->by_name, map_hash(name, strlen(name)))) {
         free(pod);

@@ -13,6 +13,9 @@
 #include "kube/executor.h"
 #include "kube/object.h"
 #include "kube/pod_log.h"
+#include "registry/heap.h"
+
+#include <sys/queue.h>
 
 enum run_state { RUN_CREATING, RUN_ACTIVE, RUN_DRAINING, RUN_FINISHED, RUN_FOUND, RUN_IGNORED };
 
@@ -26,10 +29,15 @@ struct kube_executor {
     int64_t output_since, pending_timeout;
     struct executor_events events;
     void *ctx;
-    struct map runs[2]; /* by kind: KUBE_POD, KUBE_JOB */
-    struct map owners;  /* the same runs by owner */
-    struct map pods;    /* of active runs */
-    struct feed *feeds; /* feeds.c's: feed_count of Jobs, then as many of Pods */
+    struct map runs[2];              /* by kind: KUBE_POD, KUBE_JOB */
+    struct map owners;               /* the same runs by owner */
+    struct map pods;                 /* of active runs */
+    struct heap timers;              /* runs by what they wait for, CLOCK_MONOTONIC in ns */
+    struct timer *timer;             /* of the first of them */
+    unsigned timers_set;             /* of two with one time the one that was set first is first */
+    size_t following;                /* logs that are followed */
+    TAILQ_HEAD(, follow) unfollowed; /* those that wait for it: follow.c's */
+    struct feed *feeds;              /* feeds.c's: feed_count of Jobs, then as many of Pods */
     size_t feed_count;
     uint64_t epoch; /* counts relists; whoever was seen in one has its number */
     int64_t fence;  /* CLOCK_BOOTTIME, ns */
@@ -42,22 +50,22 @@ struct run {
     struct kube_executor *executor;
     void *owner;
     enum run_state state;
-    bool is_job;
-    bool in_doubt;  /* a create was sent and not answered: the object may appear */
-    bool giving_up; /* no further create; only whether it exists is still asked */
-    bool accepted;  /* the object is known to have existed */
-    bool object_gone;
-    bool stopping; /* its owner wants it ended */
-    bool lost;
-    bool decided;      /* by the main container of its Pod: end is its outcome */
-    bool leaves_work;  /* something goes on beside or after that */
-    bool expects_pods; /* a Job that says its Pods have ended */
-    bool want_report, want_discard;
-    bool held;        /* our finalizer is on the object (ending.h) */
-    bool unheld;      /* and cannot be put there: somebody deletes it already, or we may not */
-    bool delete_sent; /* and accepted */
-    bool name_only;   /* the object's work is done, only its name is kept */
-    unsigned tries;   /* of what is being tried now */
+    bool is_job : 1;
+    bool in_doubt : 1;  /* a create was sent and not answered: the object may appear */
+    bool giving_up : 1; /* no further create; only whether it exists is still asked */
+    bool accepted : 1;  /* the object is known to have existed */
+    bool object_gone : 1;
+    bool stopping : 1; /* its owner wants it ended */
+    bool lost : 1;
+    bool decided : 1;      /* by the main container of its Pod: end is its outcome */
+    bool leaves_work : 1;  /* something goes on beside or after that */
+    bool expects_pods : 1; /* a Job that says its Pods have ended */
+    bool want_report : 1, want_discard : 1;
+    bool held : 1;        /* our finalizer is on the object (ending.h) */
+    bool unheld : 1;      /* and cannot be put there: somebody deletes it already, or we may not */
+    bool delete_sent : 1; /* and accepted */
+    bool name_only : 1;   /* the object's work is done, only its name is kept */
+    unsigned tries;       /* of what is being tried now */
     int attempt;
     int64_t slot, start_deadline, pending_timeout;
     int64_t started;    /* when its first container was; 0: it has not */
@@ -65,7 +73,7 @@ struct run {
     int tail;           /* only so many of the last lines; 0: all */
     int64_t delayed_at; /* CLOCK_MONOTONIC of the last event `delayed` */
     uint64_t seen;      /* epoch */
-    struct timer *timer;
+    struct heap_item timer;
     void (*then)(struct run *run); /* what the timer does */
     struct kube_call *call;        /* at most one */
     char *job, *manifest, *uid;    /* manifest: until accepted */
@@ -92,8 +100,7 @@ struct pod {
     int64_t deletion; /* as in kube_object */
     bool over;
     bool placed; /* its node was told */
-    size_t namespace_len;
-    char key[]; /* namespace/name */
+    char key[];  /* namespace/name, the namespace as long as its run's */
 };
 
 static inline enum kube_kind run_kind(const struct run *run) {
@@ -115,6 +122,9 @@ void *run_take_owner(struct run *run); /* from then on it has none */
 struct run *run_of_owner(const struct kube_executor *executor, const void *owner);
 /* The run's one timer: replaces what it was to do before. */
 void run_after(struct run *run, int64_t delay_ns, void (*then)(struct run *run));
+void run_wait_no_more(struct run *run); /* for its timer */
+int run_timers_new(struct kube_executor *executor, struct err *err);
+void run_timers_free(struct kube_executor *executor); /* once all runs are */
 void run_cancel_call(struct run *run);
 /* Sends a request about the run's object (with_name) or its collection; fills in path, ctx and run->call. */
 int run_send(struct run *run, struct kube_request *request, bool with_name, struct err *err);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct heap_item {
-    int64_t at; /* unix seconds */
+    int64_t at; /* in its owner's unit */
     int priority;
     size_t place; /* 0: outside, else index + 1 */
 };

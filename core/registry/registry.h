@@ -95,18 +95,18 @@ struct run { /* read-only outside this folder */
     int attempt;
     enum trigger trigger;
     enum run_state state;
-    bool has_object; /* exists, or existed, in the executor */
-    bool reported;   /* its outcome was told, durably */
-    bool decided;    /* the watermark may pass it */
-    bool excess;     /* finished, and beyond the history to keep */
-    bool discarding;
-    bool reserved;      /* it has its place in the open list */
-    bool untold;        /* finished before registry_begin: told then */
-    bool replaced;      /* stopped for a newer slot */
-    bool replaces;      /* waits for those that it stopped */
-    bool recovered;     /* succeeded, after the job's last run did not */
-    bool report_wanted; /* once its retry is durable */
-    bool begun_untold;  /* event begun is due */
+    bool has_object : 1; /* exists, or existed, in the executor */
+    bool reported : 1;   /* its outcome was told, durably */
+    bool decided : 1;    /* the watermark may pass it */
+    bool excess : 1;     /* finished, and beyond the history to keep */
+    bool discarding : 1;
+    bool reserved : 1;      /* it has its place in the open list */
+    bool untold : 1;        /* finished before registry_begin: told then */
+    bool replaced : 1;      /* stopped for a newer slot */
+    bool replaces : 1;      /* waits for those that it stopped */
+    bool recovered : 1;     /* succeeded, after the job's last run did not */
+    bool report_wanted : 1; /* once its retry is durable */
+    bool begun_untold : 1;  /* event begun is due */
     int64_t planned; /* when it was to be asked for first: the slot and its jitter; the watermark's measure */
     int64_t due;     /* from when its deadline counts: as planned, or when it may go on */
     int64_t not_before;  /* RUN_WAITING: not asked before; 0: asked when it may go on */

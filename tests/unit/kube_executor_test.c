@@ -293,7 +293,7 @@ struct pod_log {
     void *ctx;
     bool finish;
 };
-static struct pod_log logs[16];
+static struct pod_log logs[64];
 static size_t log_count, logs_freed;
 
 int __wrap_pod_log_follow(struct kube_client *client, const char *namespace_, const char *pod,
@@ -1110,6 +1110,32 @@ static void a_retried_jobs_pods_are_all_followed(void **state) {
     expect("finished a succeeded 0 ");
 }
 
+static void tell_pod(int number, bool over) {
+    char name[16];
+    (void)snprintf(name, sizeof name, "a-%d", number);
+    tell(KUBE_POD, WATCH_OBJECT,
+         object("Pod", name, LABELS(",\"job-name\":\"a\""), over ? SUCCEEDED : RUNNING));
+}
+
+static void those_beyond_fifty_logs_wait_and_are_read_at_their_end(void **state) {
+    (void)state;
+    begin_accepted(true);
+    for (int i = 0; i < 53; i++)
+        tell_pod(i, false);
+    assert_int_equal(log_count, 50);
+    tell_pod(52, true);
+    assert_int_equal(log_count, 51);
+    assert_string_equal(logs[50].pod, "a-52");
+    assert_true(logs[50].finish);
+    output_ends(50);
+    assert_int_equal(log_count, 51); /* it took nobody's place */
+    output_ends(7);
+    assert_int_equal(log_count, 52);
+    assert_string_equal(logs[51].pod, "a-50");
+    assert_false(logs[51].finish);
+    buf_clear(&heard);
+}
+
 static void a_removed_job_ends_with_its_last_pod(void **state) {
     (void)state;
     begin_accepted(true);
@@ -1542,6 +1568,7 @@ int main(void) {
         TEST(a_job_that_is_over_before_its_pod_is_seen),
         TEST(a_job_whose_pods_are_never_seen),
         TEST(a_retried_jobs_pods_are_all_followed),
+        TEST(those_beyond_fifty_logs_wait_and_are_read_at_their_end),
         TEST(a_removed_job_ends_with_its_last_pod),
         TEST(a_jobs_pod_that_vanished_while_the_watch_was_away),
         TEST(past_the_fence_nothing_is_sent),
