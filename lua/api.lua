@@ -85,7 +85,7 @@ end
 function get.job(daemon, request)
   local out = view.job(daemon, request.job)
   out.words = request.job.schedule and request.job.schedule:describe()
-  out.place = request.job.place and ("%s:%d"):format(request.job.place.file, request.job.place.line)
+  out.place = ("%s:%d"):format(request.job.file, request.job.line)
   return reply.json(200, out)
 end
 

@@ -18,7 +18,7 @@ function event.of_run(kind, run, job)
   if job then
     e.schedule = type(job.cron) == "table" and table.concat(job.cron, "; ") or job.cron
     e.description = job.description
-    e.file, e.line = job.place.file, job.place.line
+    e.file, e.line = job.file, job.line
   end
   return e
 end
@@ -47,16 +47,18 @@ function event.of_scheduler(kind, subject, message, more)
   return e
 end
 
+event.NAMED = 10 -- jobs of each kind of change that the event of a reload names
+
 local function names_of(changes, what)
   local names = {}
   for _, change in ipairs(changes) do
-    if change.what == what and #names < 10 then names[#names + 1] = change.name end
+    if change.what == what and #names < event.NAMED then names[#names + 1] = change.name end
   end
   return #names > 0 and ("%s: %s"):format(what, table.concat(names, ", ")) or nil
 end
 
--- The schedule, its templates or hooks were taken up anew. options: {at=, changes= (of reload.diff), settings= (keys
--- that changed), hooks= (whether they changed)}
+-- The schedule, its templates or hooks were taken up anew. options: {at=, changes= (of reload.diff; the
+-- first of each kind are enough), settings= (keys that changed), hooks= (whether they changed)}
 function event.of_reload(options)
   local parts = {}
   for _, what in ipairs {"added", "removed", "changed"} do parts[#parts + 1] = names_of(options.changes, what) end

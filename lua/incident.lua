@@ -3,7 +3,8 @@
 --   incident.new{sender=: of alert.new, jobs={job, …}, whole=: they are all, settings=: settings.alerts; for tests
 --     now=, sleep=, spawn=} -> desk
 --   desk:send(event, done)   what an operator may have to know; done() once the state store has it, or it needs none
---   desk:configure{sender=, jobs=, settings=}   the schedule was loaded anew; sender: nil when it stays
+--   desk:configure{sender=, jobs= or by_name={NAME = job} and watched= those that may be overdue, settings=}   the
+--                            schedule was loaded anew; sender: nil when it stays
 --   desk:note(event)         a run started or succeeded, or was skipped because somebody ordered so
 --   desk:minds(kind, job)    whether a note of a start or a success would do anything: most would not
 --   desk:silence(name, order), desk.silences   see incident/silence.lua
@@ -342,9 +343,9 @@ end
 
 function Desk:configure(options)
   self.whole = true
-  self:equip(options.sender or self.sender, by_name(options.jobs), rules.settings(options.settings))
+  self:equip(options.sender or self.sender, options.by_name or by_name(options.jobs), rules.settings(options.settings))
   if not self.state then return end
-  self.overdue = Overdue.new(self.jobs, self.overdue.marks, self.now())
+  self.overdue = Overdue.new(options.watched or self.jobs, self.overdue.marks, self.now())
   self:close_orphans(false)
 end
 

@@ -5,6 +5,7 @@ local baseline = require "baseline"
 local clock = require "clock"
 local event = require "event"
 local log = require "log"
+local steps = require "steps"
 local task = require "task"
 
 local Leader = {}
@@ -37,9 +38,11 @@ end
 
 -- Durable before the first slot of a job that is new or was edited.
 function Leader:apply_baselines()
-  local keep, changed = baseline.apply(self.jobs, self.state:read "baselines", clock.now(), self.whole)
+  local pause = steps.new()
+  local keep, changed = baseline.apply(self.jobs, self.state:read "baselines", clock.now(), self.whole, pause)
+  self.baselines = keep
   while changed and not self.lost do
-    local saved, message = self.state:write("baselines", keep)
+    local saved, message = self.state:write("baselines", self.baselines, pause)
     if saved then break end
     log.warning("the baselines could not be written yet", {error = message})
     task.sleep(INTERVAL)
@@ -57,8 +60,10 @@ function Leader:start()
   task.spawn(function() self:renew() end)
   self:apply_baselines()
   self.restore()
+  local pause = steps.new()
   for _, job in ipairs(self.jobs) do
     if job.schedule then assert(self.registry:add(self.spec(job))) end
+    pause()
   end
   self.open()
   if self.lost then return nil, self.lost end

@@ -82,6 +82,8 @@ local function some_names(jobs)
   return table.concat(names, ", ") .. (#jobs > 3 and (" and %d more"):format(#jobs - 3) or "")
 end
 
+local function cron_place(job) return {file = job.file, line = job.cron_line, column = job.cron_column} end
+
 local function peak(jobs, now, wanted, problems)
   local second = busiest_second(jobs, now)
   if not second then return end
@@ -91,7 +93,7 @@ local function peak(jobs, now, wanted, problems)
   end
   local many = wanted and #together >= wanted or not wanted and #together >= PEAK_JOBS and #together * 2 > #jobs
   if many then
-    problems:warning(together[1].cron_place, "%d of %d jobs start in the same second, next at %s: %s; spread them " ..
+    problems:warning(cron_place(together[1]), "%d of %d jobs start in the same second, next at %s: %s; spread them " ..
       "with H in place of the minute, as in H 3 * * *", #together, #jobs, when.format(second, "UTC"),
       some_names(together))
   end
@@ -103,7 +105,7 @@ function lint.add(plan, options)
     if job.schedule then
       jobs[#jobs + 1] = job
       local function warn(message, ...)
-        plan.problems:warning(job.cron_place, "job '%s': " .. message, job.name, ...)
+        plan.problems:warning(cron_place(job), "job '%s': " .. message, job.name, ...)
       end
       local subject = preview.job(job)
       for _, look in ipairs {fields, drift, too_often} do look(job, subject, options.now, warn) end

@@ -87,7 +87,7 @@ function preview.find(word, options)
   local job = schedule.find(plan, word)
   if not job then return nil, message or no_such_job(word, plan, path) end
   if options.dialect or options.dst then
-    return nil, "--dialect and --dst are for an expression; a job's stand in " .. job.place.file
+    return nil, "--dialect and --dst are for an expression; a job's stand in " .. job.file
   end
   return preview.job(job)
 end

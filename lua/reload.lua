@@ -1,6 +1,12 @@
 -- Takes up changes of the schedule, its templates and hooks while the scheduler runs, as one transaction: all of it is
 -- read and checked, then it takes the place of the old, or the old stays at work and it is said why. Runs that are
 -- active or wait are not touched; a job whose slots changed counts from now, and one that did not keeps its next slot.
+--
+-- Slots do not wait for it: files are read and parsed on another thread, the rest goes in steps (lua/steps.lua) between
+-- which slots are decided. Until all is checked and the new baselines are durable, that is by the old version; then
+-- jobs change over one by one, each within one step, so that what the registry knows of a job and what is run of it are
+-- always of one version. A job's slots up to there are the old version's, those behind it the new one's: none is asked
+-- for twice, and none is left out.
 --   local r = Reload.new{…}; r:begin()         looks whenever something changes, and at SIGHUP
 --   r:describe() -> {since=, refused={at=, problems={text, …}} or nil}
 local baseline = require "baseline"
@@ -9,9 +15,11 @@ local diff = require "reload.diff"
 local event = require "event"
 local folder = require "hooks.folder"
 local log = require "log"
+local Overdue = require "incident.overdue"
 local problems = require "problems"
 local Runner = require "runner"
 local sources = require "reload.sources"
+local steps = require "steps"
 local sys = require "sys"
 local task = require "task"
 local text = require "text"
@@ -22,7 +30,6 @@ Reload.__index = Reload
 
 local SETTLE <const> = 0.2       -- seconds between two reads that must find the same
 local TRIES <const> = 20
-local JOBS_AT_ONCE <const> = 200 -- that are swapped between two looks of the loop at what is due
 local MOST_LOGGED <const> = 1000 -- jobs of one change
 local MOST_ALERTS <const> = 10   -- of one refusal
 local MOST_TOLD <const> = 20     -- mistakes in `status`
@@ -30,10 +37,8 @@ local MOST_TOLD <const> = 20     -- mistakes in `status`
 -- What the registry knows of; a change of these is not taken up before the next start.
 local NEEDS_RESTART <const> = {retention = true, history_rows = true}
 
-local function pause() task.sleep(0) end
-
 -- options:
---   load = function{read=, list=, pause=} -> plan       of schedule.load
+--   load = function(sources, pause) -> plan             of schedule.load
 --   hooks_dir =, start_hooks = function(found, settings) -> hooks   found: of hooks.folder
 --   sender_of = function(settings) -> sender of alerts; or nil, why
 --   plan =, hooks =                                              those at work
@@ -48,7 +53,7 @@ end
 function Reload:read()
   for _ = 1, TRIES do
     local from = sources.new()
-    local plan = self.load {read = from.read, list = from.list, pause = pause}
+    local plan = self.load(from, steps.new())
     local found = folder.read(self.hooks_dir, from)
     task.sleep(SETTLE)
     if from:same() then return {plan = plan, found = found, sources = from} end
@@ -121,13 +126,14 @@ local function log_job(change)
     slots = change.slots and "count from now" or nil})
 end
 
-local function log_changes(changes, settings)
+local function log_changes(changes, settings, pause)
   for i, change in ipairs(changes) do
     if i > MOST_LOGGED then
       log.info("more jobs changed", {count = #changes - MOST_LOGGED})
       break
     end
     log_job(change)
+    pause()
   end
   for _, key in ipairs(settings) do
     log[NEEDS_RESTART[key] and "warning" or "info"]("settings changed", {what = key,
@@ -151,17 +157,21 @@ function Reload:swap_in_registry(change)
   if not added then log.error("the job could not be taken up", {job = change.name, error = message}) end
 end
 
-function Reload:swap_jobs(plan, changes)
+-- -> those that may be overdue, {NAME = job}.
+function Reload:swap_jobs(plan, changes, pause)
   assert(self.registry:limit {limits = plan.settings.limits, max_active = plan.settings.max_active})
-  for i, change in ipairs(changes) do
+  for _, change in ipairs(changes) do
     if self.lead.begun then self:swap_in_registry(change) end
     self.runner:set_job(change.name, change.new)
-    if i % JOBS_AT_ONCE == 0 then pause() end
+    pause()
   end
-  for i, job in ipairs(plan.jobs) do -- those that only stand elsewhere now
+  local watched = {}
+  for _, job in ipairs(plan.jobs) do -- those that only stand elsewhere now, too
     self.runner:set_job(job.name, job)
-    if i % JOBS_AT_ONCE == 0 then pause() end
+    if Overdue.is_watched(job) then watched[job.name] = job end
+    pause()
   end
+  return watched
 end
 
 function Reload:swap_hooks(host)
@@ -173,17 +183,20 @@ function Reload:swap_hooks(host)
 end
 
 -- From when on the new jobs' slots count, durably. true; nil and why.
-function Reload:keep_baselines(plan)
+function Reload:keep_baselines(plan, pause)
   if not self.lead.begun then return true end
-  local keep, changed = baseline.apply(plan.jobs, self.lead.state:read "baselines", clock.now(), true)
+  local keep, changed = baseline.apply(plan.jobs, self.lead.baselines, clock.now(), true, pause)
   if not changed then return true end
-  return self.lead.state:write("baselines", keep)
+  local kept, message = self.lead.state:write("baselines", keep, pause)
+  if kept then self.lead.baselines = keep end
+  return kept, message
 end
 
-function Reload:commit(new, changes)
-  self:swap_jobs(new.plan, changes)
+function Reload:commit(new, changes, pause)
+  local watched = self:swap_jobs(new.plan, changes, pause)
   self:swap_hooks(new.hooks)
-  self.alerts:configure {sender = new.sender, jobs = new.plan.jobs, settings = new.plan.settings.alerts}
+  self.alerts:configure {sender = new.sender, by_name = self.runner.jobs, watched = watched,
+    settings = new.plan.settings.alerts}
   self.runner.settings = new.plan.settings
   self.shown.plan, self.shown.hooks = new.plan, new.hooks
   for _, holder in ipairs {self.lead, self.control} do holder.jobs = new.plan.jobs end
@@ -192,12 +205,16 @@ function Reload:commit(new, changes)
   self.refused, self.since = nil, clock.now()
 end
 
-function Reload:announce(cause, changes, settings, hooks_changed)
-  local counts = {added = 0, removed = 0, changed = 0}
-  for _, change in ipairs(changes) do counts[change.what] = counts[change.what] + 1 end
+function Reload:announce(cause, changes, settings, hooks_changed, pause)
+  local counts, first = {added = 0, removed = 0, changed = 0}, {}
+  for _, change in ipairs(changes) do
+    counts[change.what] = counts[change.what] + 1
+    if counts[change.what] <= event.NAMED then first[#first + 1] = change end
+    pause()
+  end
   counts.cause, counts.jobs, counts.hooks = cause, #self.plan.jobs, hooks_changed and "changed" or nil
   log.info("reloaded", counts)
-  self.hooks:fire("on_reload", event.of_reload {at = self.since, changes = changes, settings = settings,
+  self.hooks:fire("on_reload", event.of_reload {at = self.since, changes = first, settings = settings,
     hooks = hooks_changed})
 end
 
@@ -209,9 +226,10 @@ end
 function Reload:take_up(new, cause)
   self:wait_for_leader()
   local hooks_changed = new.hooks ~= self.hooks
-  local changes = diff.jobs(self.plan.jobs, new.plan.jobs)
+  local pause = steps.new()
+  local changes = diff.jobs(self.plan.jobs, new.plan.jobs, pause)
   local settings = diff.keys(self.plan.settings, new.plan.settings)
-  local kept, message = self:keep_baselines(new.plan)
+  local kept, message = self:keep_baselines(new.plan, pause)
   if not kept then
     if hooks_changed then new.hooks:close(0) end
     log.warning("not reloaded yet: the state could not be written", {error = message})
@@ -219,10 +237,10 @@ function Reload:take_up(new, cause)
   end
   for _, problem in ipairs(new.plan.problems) do log.warning(problems.format(problem)) end
   if self.refused then log.info "the configuration is good again" end
-  self:commit(new, changes)
-  log_changes(changes, settings)
+  self:commit(new, changes, pause)
+  log_changes(changes, settings, pause)
   if #changes + #settings > 0 or hooks_changed or cause == "SIGHUP" then
-    self:announce(cause, changes, settings, hooks_changed)
+    self:announce(cause, changes, settings, hooks_changed, pause)
   end
   return true
 end

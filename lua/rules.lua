@@ -57,23 +57,23 @@ local function read_after(value, place, name, problems)
   return list
 end
 
--- Completes what schema.check made of the job's mapping `raw`. settings: the schedule's.
-function rules.complete(job, raw, path, settings, problems)
+-- Completes what a job's mapping says. at(key): where it says so; settings: the schedule's.
+function rules.complete(job, at, settings, problems)
   if job.retries then
     for key, value in pairs(retry_defaults) do
       if job.retries[key] == nil then job.retries[key] = value end
     end
     if (job.retries.max or 0) > MAX_RETRIES then
-      problems:error(schema.place(path, raw, "retries"), "'%s.retries.max': at most %d", job.name, MAX_RETRIES)
+      problems:error(at "retries", "'%s.retries.max': at most %d", job.name, MAX_RETRIES)
     end
   end
   local limits = settings.limits or {}
   if job.limit and not limits[job.limit] then
-    problems:error(schema.place(path, raw, "limit"), "there is no limit '%s'%s: write it under settings, limits",
+    problems:error(at "limit", "there is no limit '%s'%s: write it under settings, limits",
       job.limit, text.did_you_mean(job.limit, text.keys(limits)))
   end
   if job.after ~= nil then
-    job.after = read_after(raw.after, schema.place(path, raw, "after"), job.name, problems)
+    job.after = read_after(job.after, at "after", job.name, problems)
   end
 end
 
@@ -133,20 +133,32 @@ local function take_out(result, names)
   end
 end
 
--- Takes out jobs that come after what is not there, or after themselves, until none is left. result: of
--- schedule.load.
-function rules.connect(result)
-  repeat
-    local by_name, bad, refused = {}, {}, {}
-    for _, job in ipairs(result.jobs) do by_name[job.name] = job end
-    for _, name in ipairs(result.bad) do bad[name] = true end
-    for _, job in ipairs(result.jobs) do
-      if refuse_upstreams(job, by_name, bad, result.problems) or refuse_cycle(job, by_name, result.problems) then
-        refused[job.name] = true
-      end
+local function take_out_once(result, pause)
+  local by_name, bad, refused = {}, {}, {}
+  for _, job in ipairs(result.jobs) do
+    by_name[job.name] = job
+    pause()
+  end
+  for _, name in ipairs(result.bad) do bad[name] = true end
+  for _, job in ipairs(result.jobs) do
+    if refuse_upstreams(job, by_name, bad, result.problems) or refuse_cycle(job, by_name, result.problems) then
+      refused[job.name] = true
     end
-    take_out(result, refused)
-  until next(refused) == nil
+    pause()
+  end
+  take_out(result, refused)
+  return next(refused) ~= nil
+end
+
+-- Takes out jobs that come after what is not there, or after themselves, until none is left. result: of
+-- schedule.load; pause: called after each job.
+function rules.connect(result, pause)
+  local chained = false
+  for _, job in ipairs(result.jobs) do
+    chained = chained or job.after ~= nil
+    pause()
+  end
+  while chained and take_out_once(result, pause) do end
 end
 
 -- How many of the job's runs may be active at once; 0: any number.

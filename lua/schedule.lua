@@ -3,14 +3,14 @@
 local alert_settings = require "alert.settings"
 local calendar_plan = require "calendar.plan"
 local cron = require "cron"
-local crypto = require "crypto"
+local files = require "schedule.files"
 local json = require "json"
 local problems_list = require "problems"
 local rules = require "rules"
 local schema = require "schema"
-local sys = require "sys"
 local template = require "template"
 local text = require "text"
+local timing = require "schedule.timing"
 local yaml = require "yaml"
 
 local schedule = {}
@@ -54,6 +54,9 @@ local job_fields = with(with(with(shared_fields, rules.own), alert_settings.job_
   ["end"] = {"time"},
 })
 
+-- What is read at once where all of it is plain; `move` asks calendar/plan.lua for more than its value.
+local plain_job = yaml.plain(with(job_fields, {move = {"any"}}))
+
 local settings_fields = with(rules.settings, {
   cron_dialect = {"choice", values = dialects},
   timezone = {"string"},
@@ -71,115 +74,57 @@ local defaults = with(rules.defaults, {
   on_hook_error = "run", history = {succeeded = 3, failed = 1},
 })
 
-local REMEDY = "write one as schedule.yml.sample shows, or name yours by --dir and --schedule-name"
-
--- The files that make up the schedule: the one named, or all that match a pattern with * or ?.
-local function files_of(options, problems)
-  local dir, name = options.dir, options.name
-  if not name:find "[*?]" then return {dir .. "/" .. name} end
-  local entries, message = (options.list or sys.list)(dir)
-  local files, pattern = {}, text.glob(name)
-  for _, entry in ipairs(entries or {}) do
-    if entry:match(pattern) and sys.kind(dir .. "/" .. entry) == "file" then files[#files + 1] = dir .. "/" .. entry end
-  end
-  if #files == 0 then
-    problems:error({file = dir}, "no file matches %s%s; %s", name, message and (": " .. message) or "", REMEDY)
-  end
-  return files
-end
-
--- What a file says and its text; nil for what cannot be had.
-local function read_file(path, read, problems)
-  local source, message = read(path)
-  if not source then
-    problems:error({file = path}, "the schedule cannot be read: %s; %s", message, REMEDY)
-    return nil
-  end
-  local value, mistake = yaml.parse(source)
-  if mistake then
-    problems:error({file = path, line = mistake.line, column = mistake.column}, "%s", mistake.message)
-    return nil, source
-  end
-  if value == json.null or value == nil then return {}, source end
-  if type(value) ~= "table" or json.is_array(value) then
-    problems:error({file = path}, "a schedule is a mapping from job names to jobs")
-    return nil, source
-  end
-  return value, source
-end
-
--- Column of a character of an expression in its file: behind the quote, where there is one.
-local function column_in(file, place, offset)
-  local line_number = 0
-  for line in (file.source .. "\n"):gmatch "(.-)\r?\n" do
-    line_number = line_number + 1
-    if line_number == place.line then
-      local quoted = line:sub(place.column, place.column):match "['\"]"
-      return place.column + offset - 1 + (quoted and 1 or 0)
-    end
-  end
-  return place.column
-end
-
 -- Parses expressions as the job would have them: cron.parse with the job's options.
-function schedule.parse(job, expressions)
-  return cron.parse(expressions, {
-    dialect = job.cron_dialect, timezone = job.timezone, dst = job.dst, start = job.start, ["end"] = job["end"],
-    hash_key = job.instance .. "/" .. (job.namespace or "") .. "/" .. job.name,
-  })
-end
+schedule.parse = timing.parse
 
 -- A job's expressions as a list.
-function schedule.expressions(job) return type(job.cron) == "table" and job.cron or {job.cron} end
+schedule.expressions = timing.expressions
 
-local function parse_cron(file, raw, job, problems)
-  local list = schedule.expressions(job)
+-- The place of a mistake in the job's expressions.
+local function cron_place(file, m, job, mistake)
+  local place, quoted = file:place(m, "cron", type(job.cron) == "table" and mistake.index or nil)
+  if mistake.column then place.column = place.column + mistake.column - 1 + (quoted and 1 or 0) end
+  return place
+end
+
+-- What the job shares with others that say the same, or nil.
+local function parse_cron(file, m, job, result)
+  local shared = result.timing:shared(job)
+  if shared then
+    job.schedule = shared.schedule
+    return shared
+  end
+  local list = timing.expressions(job)
   if #list == 1 and list[1]:match "^%s*$" then
     job.disabled = true
-    return true
+    return nil
   end
-  local parsed, mistake = schedule.parse(job, list)
-  if parsed then
-    job.schedule = parsed
-    return true
-  end
+  local parsed, mistake = timing.parse(job, list)
+  job.schedule = parsed
+  if parsed then return nil end
   if mistake.index == 0 then
-    problems:error(raw.timezone and schema.place(file.path, raw, "timezone") or job.place, "%s", mistake.message)
-    return false
+    local own = file.tree:position(m, "timezone")
+    result.problems:error(own and file:place(m, "timezone") or job, "%s", mistake.message)
+    return nil
   end
-  local place = schema.place(file.path, raw, "cron")
-  if type(job.cron) == "table" then
-    local line, column = yaml.position(raw.cron, mistake.index)
-    place.line, place.column = line or place.line, column or place.column
-  end
-  if mistake.column then place.column = column_in(file, place, mistake.column) end
-  problems:error(place, "cron '%s': %s", list[mistake.index], mistake.message)
-  return false
+  result.problems:error(cron_place(file, m, job, mistake), "cron '%s': %s", list[mistake.index], mistake.message)
 end
 
--- What decides a job's slots. A change of it makes the job's slots count from now (DESIGN decision 2).
-local function fingerprint(job)
-  local parts = {job.cron_dialect, job.timezone, job.dst, tostring(job.start), tostring(job["end"]),
-    job.disabled and "off" or "on"}
-  if job.jitter > 0 then parts[#parts + 1] = "jitter " .. job.jitter end
-  if job.days and job.days.digest then parts[#parts + 1] = job.days.digest end
-  for _, expression in ipairs(schedule.expressions(job)) do parts[#parts + 1] = expression end
-  return crypto.sha256(table.concat(parts, "\n")):sub(1, 16)
-end
-
--- What a job has where it says nothing itself, as a metatable: that saves each job a copy.
-local function base_of(settings, options)
+-- What each job of a file has where it says nothing itself, as a metatable: that saves each job a copy.
+local function base_of(file, settings, options)
   local base = with(defaults, settings.defaults or {})
   base.history = with(defaults.history, base.history or {})
   base.cron_dialect = settings.cron_dialect or "standard"
+  base.dialect_given = settings.cron_dialect ~= nil
+  base.dst_given = (settings.defaults or {}).dst ~= nil
   base.timezone = base.timezone or settings.timezone or "UTC"
-  base.instance = options.instance
+  base.instance, base.file = options.instance, file.path
   return {__index = base}
 end
 
-local function inherit(job, settings, base)
-  job.dst_given = (job.dst or (settings.defaults or {}).dst) ~= nil
-  job.dialect_given = (job.cron_dialect or settings.cron_dialect) ~= nil
+local function inherit(job, base)
+  if job.dst then job.dst_given = true end
+  if job.cron_dialect then job.dialect_given = true end
   if job.history then job.history = with(defaults.history, job.history) end
   setmetatable(job, base)
 end
@@ -196,85 +141,76 @@ end
 
 -- Each template is read and checked once, however many jobs name it: its manifest, or false. One that cannot be read
 -- is a mistake of each job that names it, one that is wrong is wrong once.
-local function read_template(path, from, result, read)
-  local known = result.templates[path]
+local function read_template(name, at, result, options)
+  local known = result.templates[name]
   if known ~= nil then return known end
-  local manifest, unread = template.read(path, from, result.problems, read)
-  if not unread then result.templates[path] = manifest or false end
+  local path = name:sub(1, 1) == "/" and name or options.dir .. "/" .. name
+  local manifest, unread = template.read(path, at "template", result.problems, options.read)
+  if not unread then result.templates[name] = manifest or false end
   return manifest or false
 end
 
-local function load_job(file, name, raw, result, options)
-  local problems = result.problems
-  local place = schema.key_place(file.path, file.value, name)
+local NOTHING <const> = {}
+
+-- The job as the file has it, and its mapping: an empty one when all in it is plain.
+local function read_job(file, m, name, problems)
+  local job = plain_job:read(file.tree, m)
+  if job then return job, NOTHING end
+  local raw = file.tree:value(m)
   if type(raw) ~= "table" or json.is_array(raw) then
-    problems:error(place, "job '%s' must be a mapping with cron and template", name)
-    return
+    problems:error(file:key_place(m), "job '%s' must be a mapping with cron and template", name)
+    return nil
   end
-  local before = problems:errors()
-  local job = schema.check(raw, job_fields, file.path, problems, name .. ".")
-  job.name, job.place, job.cron_place = name, place, schema.place(file.path, raw, "cron")
-  inherit(job, result.settings, result.base)
-  rules.complete(job, raw, file.path, result.settings, problems)
-  if job.alerts ~= nil then
-    local at = schema.place(file.path, raw, "alerts")
-    job.alerts = alert_settings.check_job(job.alerts, result.settings.alerts or {}, at, problems)
-  end
-  local manifest
-  if job.template then
-    local path = job.template:sub(1, 1) == "/" and job.template or options.dir .. "/" .. job.template
-    manifest = read_template(path, schema.place(file.path, raw, "template"), result, options.read)
-  end
-  job.namespace = job.namespace or template.namespace(manifest) or options.namespace or "default"
-  check_watched(job, raw.namespace and schema.place(file.path, raw, "namespace") or place, options.watched, problems)
-  if job.cron then parse_cron(file, raw, job, problems) end
-  local days_are_good = result.days:attach(job, raw, file.path, manifest)
-  if job.main_container and manifest and not template.has_container(manifest, job.main_container) then
-    problems:error(schema.place(file.path, raw, "main_container"), "the template has no container '%s'",
-      job.main_container)
-  end
-  if problems:errors() > before or not manifest or not days_are_good then
-    result.bad[#result.bad + 1] = name
-    return
-  end
-  job.fingerprint = fingerprint(job)
-  job.manifest = manifest
-  result.jobs[#result.jobs + 1] = job
+  return schema.check(raw, job_fields, file.path, problems, name .. "."), raw
 end
 
--- Of a name that is there twice, in one file or in two, neither runs: nobody can tell which was meant.
-local function duplicates(files, problems)
-  local first, twice = {}, {}
-  for _, file in ipairs(files) do
-    for _, key in ipairs(yaml.keys(file.value)) do
-      if first[key] then
-        twice[key] = true
-        local what = key == "settings" and "settings may stand in one file only: they are"
-          or ("job '%s' is"):format(key)
-        local other = schema.key_place(first[key].path, first[key].value, key)
-        problems:error(schema.key_place(file.path, file.value, key), "%s also in %s, line %d%s", what, other.file,
-          other.line, key == "settings" and "" or "; neither runs")
-      else
-        first[key] = file
-      end
-    end
-    for _, duplicate in ipairs(yaml.duplicates(file.value)) do
-      twice[duplicate.key] = true
-      problems:error({file = file.path, line = duplicate.line, column = duplicate.column},
-        "job '%s' is here twice; the first is in line %d; neither runs", duplicate.key, duplicate.first_line)
-    end
+-- What needs no look at other parts of the file. A job is a place, too: where its name stands.
+local function begin_job(file, m, job)
+  local _
+  _, job.line, job.column = file.tree:key(m)
+  job.cron_line, job.cron_column = file.tree:position(m, "cron")
+  inherit(job, file.base)
+end
+
+local function check_rules(job, at, result)
+  rules.complete(job, at, result.settings, result.problems)
+  if job.alerts ~= nil then
+    job.alerts = alert_settings.check_job(job.alerts, result.settings.alerts or {}, at "alerts", result.problems)
   end
-  return twice
+end
+
+-- What the file says of the job, made whole; at(key): where it says so. nil when it has a mistake.
+local function load_job(file, m, name, at, result, options)
+  local problems = result.problems
+  local before = problems:errors()
+  local job, raw = read_job(file, m, name, problems)
+  if not job then return nil end
+  job.name = name
+  begin_job(file, m, job)
+  check_rules(job, at, result)
+  local manifest = job.template and read_template(job.template, at, result, options)
+  local own_namespace = rawget(job, "namespace")
+  job.namespace = job.namespace or template.namespace(manifest) or options.namespace or "default"
+  check_watched(job, own_namespace and at "namespace" or job, options.watched, problems)
+  local shared = job.cron and parse_cron(file, m, job, result)
+  local days_are_good = result.days:attach(job, raw, file.path, manifest)
+  if job.main_container and manifest and not template.has_container(manifest, job.main_container) then
+    problems:error(at "main_container", "the template has no container '%s'", job.main_container)
+  end
+  if problems:errors() > before or not manifest or not days_are_good then return nil end
+  job.fingerprint = result.timing:fingerprint(job, shared)
+  job.manifest = manifest
+  return job
 end
 
 -- hooks: their folder, where routes of one's own may be.
-local function load_settings(files, problems, days, hooks)
+local function load_settings(list, problems, days, hooks)
   local settings = {}
-  for _, file in ipairs(files) do
-    local raw = file.value.settings
+  for _, file in ipairs(list) do
+    local raw = file.tree:value "settings"
     if raw ~= nil and raw ~= json.null then
       if type(raw) ~= "table" or json.is_array(raw) then
-        problems:error(schema.place(file.path, file.value, "settings"), "'settings' must be a mapping")
+        problems:error(file:place "settings", "'settings' must be a mapping")
       else
         settings = schema.check(raw, settings_fields, file.path, problems, "settings.")
         days:settings(raw, file.path, settings.timezone or "UTC")
@@ -288,12 +224,14 @@ local function load_settings(files, problems, days, hooks)
 end
 
 -- Five fields mean another time to the seed's readers. Said once, with both readings.
-local function warn_of_five_fields(result)
+local function warn_of_five_fields(result, pause)
+  if result.settings.cron_dialect then return end
   for _, job in ipairs(result.jobs) do
+    pause()
     local expression = schedule.expressions(job)[1]
     if job.schedule and not job.dialect_given and select(2, expression:gsub("%S+", "")) == 5 then
       local other = cron.parse(expression, {dialect = "robfig-v1", timezone = job.timezone})
-      result.problems:warning(job.place,
+      result.problems:warning(job,
         "cron '%s' is read as crontab: %s. The first kube-scheduler read it%s. Write 'cron_dialect: standard' or " ..
         "'robfig-v1' under settings to say which is meant", expression, job.schedule:describe(),
         other and ": " .. other:describe() or " otherwise")
@@ -302,42 +240,60 @@ local function warn_of_five_fields(result)
   end
 end
 
-local function by_name(a, b) return a.name < b.name end
-
-local JOBS_AT_ONCE <const> = 200
-
-local function load_jobs(file, twice, result, options)
-  for i, name in ipairs(yaml.keys(file.value)) do
-    if name ~= "settings" and not twice[name] then load_job(file, name, file.value[name], result, options) end
-    if options.pause and i % JOBS_AT_ONCE == 0 then options.pause() end
+-- One list of both, by name.
+local function merge(a, b, pause)
+  local out, i = {}, 1
+  for _, job in ipairs(b) do
+    while a[i] and a[i].name < job.name do out[#out + 1], i = a[i], i + 1 end
+    out[#out + 1] = job
+    pause()
   end
+  return table.move(a, i, #a, #out + 1, out)
 end
 
--- options: {dir=, name=, instance=, namespace=, watched={namespace, …} (else jobs may be anywhere), read=, list=
--- (instead of sys.read and sys.list), pause=function (called now and then)}. Returns {jobs=, settings=, problems=,
--- bad=names, files=paths}; jobs are sorted by name; files are those that could be read: without one there is no
--- schedule.
-function schedule.load(options)
-  local result = {jobs = {}, bad = {}, problems = problems_list.new(), files = {}}
-  local files = {}
-  for _, path in ipairs(files_of(options, result.problems)) do
-    local value, source = read_file(path, options.read or sys.read, result.problems)
-    if source then result.files[#result.files + 1] = path end
-    if value then files[#files + 1] = {path = path, value = value, source = source} end
+-- Those of a file that are good, by name.
+local function load_jobs(file, twice, result, options, pause)
+  local jobs, here = {}, nil
+  local function at(key) return (file:place(here, key)) end
+  file.base = base_of(file, result.settings, options)
+  for m = 1, file.tree:count() do
+    local name = file.tree:key(m)
+    if name ~= "settings" and not twice[name] then
+      here = m
+      local job = load_job(file, m, name, at, result, options)
+      if job then jobs[#jobs + 1] = job else result.bad[#result.bad + 1] = name end
+    end
+    pause()
   end
+  return jobs
+end
+
+local function no_pause() end
+
+-- options: {dir=, name=, instance=, namespace=, watched={namespace, …} (else jobs may be anywhere), read=, list=, open=
+-- (instead of sys.read, sys.list and yaml.load), pause=function (called after each piece of the work: lua/steps.lua)}.
+-- Returns {jobs=, settings=, problems=, bad=names, files=paths}; jobs are sorted by name; files are those that could be
+-- read: without one there is no schedule. In a task it waits while the files are read.
+function schedule.load(options)
+  local pause = options.pause or no_pause
+  local result = {jobs = {}, bad = {}, problems = problems_list.new(), files = {}}
+  local list = files.open(options, result)
   local hooks = options.hooks or options.dir .. "/hooks"
   result.days = calendar_plan.new {dir = options.dir, hooks = hooks, problems = result.problems, read = options.read,
     list = options.list}
-  result.settings = load_settings(files, result.problems, result.days, hooks)
-  result.base, result.templates = base_of(result.settings, options), {}
-  local twice = duplicates(files, result.problems)
-  for _, file in ipairs(files) do load_jobs(file, twice, result, options) end
+  result.settings = load_settings(list, result.problems, result.days, hooks)
+  result.templates, result.timing = {}, timing.new()
+  local twice = files.duplicates(list, result.problems, pause)
+  for _, file in ipairs(list) do
+    local jobs = load_jobs(file, twice, result, options, pause)
+    result.jobs = #result.jobs == 0 and jobs or merge(result.jobs, jobs, pause)
+  end
   for _, name in ipairs(text.keys(twice)) do result.bad[#result.bad + 1] = name end
   result.days:unused(result.jobs)
-  result.base, result.templates, result.days = nil, nil, nil
-  table.sort(result.jobs, by_name)
-  rules.connect(result)
-  warn_of_five_fields(result)
+  files.close(list)
+  result.templates, result.days, result.timing = nil, nil, nil
+  rules.connect(result, pause)
+  warn_of_five_fields(result, pause)
   result.problems:sort()
   return result
 end

@@ -21,6 +21,7 @@ local Reload = require "reload"
 local Runner = require "runner"
 local schedule = require "schedule"
 local sources = require "reload.sources"
+local steps = require "steps"
 local summary = require "history.summary"
 local sys = require "sys"
 local task = require "task"
@@ -33,6 +34,7 @@ log.format(options.log_format)
 log.info("kube-scheduler starts", {version = sys.version, instance = options.instance,
   schedule = options.dir .. "/" .. options.name})
 task.budget(10) -- seconds: no event handler computes for longer
+collectgarbage("incremental", 200, 8) -- the usual 100 ends a cycle at once when a table of 100,000 jobs grows
 
 -- Where tasks run, and what the schedule says.
 local where, failure = place.open(options)
@@ -40,13 +42,13 @@ if not where then
   log.error("cannot start", {error = failure})
   return 1
 end
-local function load(by)
+local function load(by, pause)
   return schedule.load {dir = options.dir, name = options.name, instance = options.instance,
     namespace = where.namespace, hooks = options.hooks, watched = where.watched or options.watch_namespaces,
-    read = by.read, list = by.list, pause = by.pause}
+    read = by.read, list = by.list, open = by.load, pause = pause}
 end
 local files = sources.new()
-local plan = load(files)
+local plan = load(files, steps.new())
 for _, problem in ipairs(plan.problems) do log[problem.severity](problems.format(problem)) end
 if #plan.files == 0 then
   log.error("not started: there is no schedule")

@@ -34,12 +34,14 @@ int dir_make(const char *path, struct err *err) {
     return make_one(part, err);
 }
 
+enum { SMALL = 4096, LARGE = 1 << 20 }; /* what is read at once: more of a file that turns out large */
+
 static int read_into(int fd, const char *name, size_t limit, struct buf *out, struct err *err) {
-    size_t start = out->len;
+    size_t start = out->len, piece = SMALL;
     for (;;) {
-        if (buf_reserve(out, 4096))
+        if (buf_reserve(out, piece))
             return err_set(err, ERR_NOMEM, "out of memory");
-        ssize_t n = read(fd, out->data + out->len, 4096);
+        ssize_t n = read(fd, out->data + out->len, piece);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -50,6 +52,7 @@ static int read_into(int fd, const char *name, size_t limit, struct buf *out, st
             return 0;
         if (out->len - start > limit)
             return err_set(err, ERR_LIMIT, "%s: larger than %zu bytes", name, limit);
+        piece = piece < LARGE ? piece * 2 : LARGE;
     }
 }
 

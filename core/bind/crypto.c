@@ -1,11 +1,17 @@
 /* Module crypto: digests, base64 and UUIDs, for alerts, hooks and request ids. */
+#include "base/file.h"
+#include "bind/digest.h"
 #include "bind/lua_call.h"
+#include "bind/work.h"
 
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdlib.h>
 #include <string.h>
 
+enum { FILE_MAX = 256 << 20 };
 enum { TEXT_MAX = 64 << 20 }; /* OpenSSL's base64 counts in int; nothing here is near this */
 
 static int push_hex(lua_State *L, const unsigned char *bytes, size_t len) {
@@ -32,7 +38,56 @@ static int digest(lua_State *L, const EVP_MD *method) {
 
 /* crypto.sha256(text) -> 64 lower-case hex digits */
 static int l_sha256(lua_State *L) {
-    return digest(L, EVP_sha256());
+    size_t len = 0;
+    const char *text = luaL_checklstring(L, 1, &len);
+    char hex[DIGEST_HEX];
+    if (digest_sha256(text, len, hex))
+        return luaL_error(L, "OpenSSL refused the digest");
+    lua_pushstring(L, hex);
+    return 1;
+}
+
+struct file_digest {
+    struct work work;
+    char *path;
+    struct err err;
+    char hex[DIGEST_HEX];
+};
+
+static void digest_file(struct work *work) {
+    struct file_digest *file = (struct file_digest *)work;
+    struct buf text = {0};
+    if (file_read(AT_FDCWD, file->path, FILE_MAX, &text, &file->err))
+        return;
+    if (digest_sha256(text.data, text.len, file->hex))
+        (void)err_set(&file->err, ERR_NOMEM, "out of memory");
+    buf_free(&text);
+}
+
+static int file_digested(lua_State *L, struct work *work) {
+    const struct file_digest *file = (struct file_digest *)work;
+    if (file->err.code) {
+        lua_pushnil(L);
+        lua_pushstring(L, file->err.message);
+        return 2;
+    }
+    lua_pushstring(L, file->hex);
+    return 1;
+}
+
+static void release_file(struct work *work) {
+    free(((struct file_digest *)work)->path);
+}
+
+/* crypto.sha256_file(path) -> the same of a file, or nil, message; the task waits */
+static int l_sha256_file(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    struct file_digest *file = work_new(L, sizeof *file);
+    file->work.run = digest_file;
+    file->work.finish = file_digested;
+    file->work.release = release_file;
+    file->path = strdup(path);
+    return file->path ? work_do(L, &file->work) : luaL_error(L, "out of memory");
 }
 
 /* crypto.sha1(text) -> 40 lower-case hex digits; for services that ask for it, not for security */
@@ -115,16 +170,14 @@ static int l_uuid(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"sha256", l_sha256},
-                                     {"sha1", l_sha1},
-                                     {"hmac_sha256", l_hmac_sha256},
-                                     {"base64", l_base64},
-                                     {"base64_decode", l_base64_decode},
-                                     {"uuid", l_uuid},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"sha256", l_sha256}, {"sha256_file", l_sha256_file},
+                                     {"sha1", l_sha1},     {"hmac_sha256", l_hmac_sha256},
+                                     {"base64", l_base64}, {"base64_decode", l_base64_decode},
+                                     {"uuid", l_uuid},     {NULL, NULL}};
 
 int luaopen_ks_crypto(lua_State *L);
 int luaopen_ks_crypto(lua_State *L) {
+    work_register(L);
     luaL_newlib(L, functions);
     return 1;
 }

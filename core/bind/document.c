@@ -1,9 +1,12 @@
 #include "bind/document.h"
 
+#include "bind/work.h"
+
 #include <lauxlib.h>
 
-/* Names in the registry. A parsed table's own metatable is {tree, node, tree, node, ..., __metatable = …}:
- * a userdata that owns the tree, a light userdata in it; the uppermost layer first. */
+/* Names in the registry. A parsed table's own metatable is {[0] = whether it is an array, tree, node, tree,
+ * node, ..., __metatable = …}: a userdata that owns the tree, a light userdata in it; the uppermost layer
+ * first. When the tree is closed its nodes are gone, and with them the places. */
 static const char TREE[] = "document tree", ARRAY[] = "json array", OBJECT[] = "json object",
                   MISTAKE[] = "document mistake";
 
@@ -40,6 +43,31 @@ static void add_metatable(lua_State *L, const char *name, const char *event, lua
     lua_pop(L, 1);
 }
 
+struct doc *document_tree(lua_State *L, int index) {
+    struct doc **doc = luaL_checkudata(L, index, TREE);
+    luaL_argcheck(L, *doc, index, "this tree is closed");
+    return *doc;
+}
+
+static void free_doc(void *doc) {
+    doc_free(doc);
+}
+
+void document_close_tree(lua_State *L, int index) {
+    struct doc **doc = luaL_checkudata(L, index, TREE);
+    if (*doc)
+        work_dispose(L, free_doc, *doc);
+    *doc = NULL;
+}
+
+void document_tree_methods(lua_State *L, const luaL_Reg *methods) {
+    luaL_getmetatable(L, TREE);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
 void document_register(lua_State *L) {
     add_metatable(L, TREE, "__gc", l_free_tree);
     add_metatable(L, MISTAKE, "__tostring", l_mistake_text);
@@ -47,19 +75,17 @@ void document_register(lua_State *L) {
     add_metatable(L, OBJECT, NULL, NULL);
 }
 
-static struct doc **new_tree(lua_State *L) {
+struct doc **document_new_tree(lua_State *L) {
     struct doc **doc = lua_newuserdatauv(L, sizeof(struct doc *), 0);
     *doc = NULL;
     luaL_setmetatable(L, TREE);
     return doc;
 }
 
-static void push_node(lua_State *L, int tree, const struct doc_node *node);
-
 static void push_array(lua_State *L, int tree, const struct doc_node *node) {
     lua_createtable(L, (int)doc_length(node), 0);
     for (size_t i = 0; i < doc_length(node); i++) {
-        push_node(L, tree, doc_item(node, i));
+        document_push(L, tree, doc_item(node, i));
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -71,7 +97,7 @@ static void push_object(lua_State *L, int tree, const struct doc_node *node) {
         if (doc_is_duplicate(node, member))
             continue;
         lua_pushlstring(L, member->key, member->key_len);
-        push_node(L, tree, member->value);
+        document_push(L, tree, member->value);
         lua_rawset(L, -3);
     }
 }
@@ -81,7 +107,9 @@ static void push_container(lua_State *L, int tree, const struct doc_node *node) 
         push_array(L, tree, node);
     else
         push_object(L, tree, node);
-    lua_createtable(L, 2, 1);
+    lua_createtable(L, 2, 2);
+    lua_pushboolean(L, doc_kind(node) == DOC_ARRAY);
+    lua_rawseti(L, -2, 0);
     lua_pushvalue(L, tree);
     lua_rawseti(L, -2, 1);
     lua_pushlightuserdata(L, (void *)node);
@@ -91,7 +119,7 @@ static void push_container(lua_State *L, int tree, const struct doc_node *node) 
 }
 
 /* Recursion ends at DOC_MAX_DEPTH, which the parsers keep. */
-static void push_node(lua_State *L, int tree, const struct doc_node *node) {
+void document_push(lua_State *L, int tree, const struct doc_node *node) {
     luaL_checkstack(L, 8, "document");
     switch (doc_kind(node)) {
     case DOC_NULL:
@@ -116,8 +144,7 @@ static void push_node(lua_State *L, int tree, const struct doc_node *node) {
     push_container(L, tree, node);
 }
 
-static int push_mistake(lua_State *L, const struct doc_error *error) {
-    lua_pushnil(L);
+void document_push_mistake(lua_State *L, const struct doc_error *error) {
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, error->line);
     lua_setfield(L, -2, "line");
@@ -126,17 +153,19 @@ static int push_mistake(lua_State *L, const struct doc_error *error) {
     lua_pushstring(L, error->err.message);
     lua_setfield(L, -2, "message");
     luaL_setmetatable(L, MISTAKE);
-    return 2;
 }
 
 int document_parse(lua_State *L, document_parser *parse) {
     size_t len;
     const char *text = luaL_checklstring(L, 1, &len);
     struct doc_error error;
-    struct doc **doc = new_tree(L);
-    if (parse(text, len, doc, &error))
-        return push_mistake(L, &error);
-    push_node(L, lua_gettop(L), doc_root(*doc));
+    struct doc **doc = document_new_tree(L);
+    if (parse(text, len, doc, &error)) {
+        lua_pushnil(L);
+        document_push_mistake(L, &error);
+        return 2;
+    }
+    document_push(L, lua_gettop(L), doc_root(*doc));
     return 1;
 }
 
@@ -156,7 +185,8 @@ static const struct doc_node *layer_node(lua_State *L, int layer) {
     const struct doc_node *node = NULL;
     lua_rawgeti(L, -1, 2 * (lua_Integer)layer + 1);
     lua_rawgeti(L, -2, 2 * (lua_Integer)layer + 2);
-    if (luaL_testudata(L, -2, TREE))
+    struct doc **doc = luaL_testudata(L, -2, TREE);
+    if (doc && *doc)
         node = lua_touserdata(L, -1);
     lua_pop(L, 2);
     return node;
@@ -175,10 +205,11 @@ enum document_shape document_shape(lua_State *L, int index) {
     luaL_checkstack(L, 8, "document");
     if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index))
         return SHAPE_UNKNOWN;
-    const struct doc_node *node = layer_node(L, 0);
     enum document_shape shape = SHAPE_UNKNOWN;
-    if (node)
-        shape = doc_kind(node) == DOC_ARRAY ? SHAPE_ARRAY : SHAPE_OBJECT;
+    bool known = lua_rawgeti(L, -1, 0) == LUA_TBOOLEAN, is_array = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    if (known)
+        shape = is_array ? SHAPE_ARRAY : SHAPE_OBJECT;
     else if (has_mark(L, ARRAY))
         shape = SHAPE_ARRAY;
     else if (has_mark(L, OBJECT))
@@ -221,7 +252,9 @@ void document_add_sources(lua_State *L, int to, int from) {
     from = lua_absindex(L, from);
     if (!document_source(L, from, 0))
         return;
-    lua_createtable(L, 4, 1);
+    lua_createtable(L, 4, 2);
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, 0);
     append_layers(L, from);
     append_layers(L, to);
     hide(L);

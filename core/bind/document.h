@@ -10,11 +10,19 @@
 
 #include "document/document.h"
 
-#include <lua.h>
+#include <lauxlib.h>
 
 typedef int document_parser(const char *text, size_t len, struct doc **out, struct doc_error *error);
 
 enum document_shape { SHAPE_UNKNOWN, SHAPE_ARRAY, SHAPE_OBJECT };
+
+/* Trees as Lua values. A tree can be closed: what was pushed of it stays, but knows no places any more. */
+struct doc **document_new_tree(lua_State *L);       /* pushes a closed one, which takes what is put into it */
+struct doc *document_tree(lua_State *L, int index); /* raises when it is none, or closed */
+void document_close_tree(lua_State *L, int index);  /* its memory is freed on another thread */
+void document_tree_methods(lua_State *L, const luaL_Reg *methods);
+void document_push(lua_State *L, int tree, const struct doc_node *node); /* as a Lua value */
+void document_push_mistake(lua_State *L, const struct doc_error *error); /* {line=, column=, message=} */
 
 void document_register(lua_State *L); /* makes the metatables; each module that opens calls it */
 

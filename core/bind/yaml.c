@@ -5,9 +5,23 @@
  *   yaml.key_position(t, key) -> line, column of the key; both give nothing when t does not come from a text
  *   yaml.keys(t) -> the string keys that t has: in the order of the text, then those added since, sorted
  *   yaml.duplicates(t) -> {{key=, line=, column=, first_line=}, ...}: keys given again, which t leaves out
+ * A file of which the loop must not wait, and whose values are wanted one by one:
+ *   yaml.load(path[, text]) -> {digest=SHA-256 in hex, tree= or mistake={line=, column=, message=}}, or nil,
+ *     message, "notfound" or "failed"; read and parsed on another thread while the task waits. text: is
+ *     read instead of the file
+ *   tree:kind() -> "mapping", "list", "scalar" or "nothing"; tree:count() of its members
+ *   tree:key(m) -> name, line, column; tree:value(m). m: a key, or a number from 1 on, in the byte order of
+ *     keys, duplicates behind their first
+ *   tree:position(m[, key[, index]]) -> line, column of the value, of what it has under a key, of an item of
+ *     that; and whether it is a string in quotes
+ *   tree:duplicates() as above
+ *   tree:close() gives the memory back; what came out of it stays, without places
+ *   yaml.plain(fields) -> p; p:read(tree, m) -> the table that schema.check would make of a mapping that has
+ *     nothing to complain of and nothing but simple values, or nil: then look closer
  * json.null stands for null. A table made by json.merge remembers both texts: the patch's place goes first.
  */
 #include "bind/document.h"
+#include "bind/yaml_tree.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -164,14 +178,18 @@ static void list_duplicate(lua_State *L, const struct doc_node *node, const stru
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
 }
 
+void yaml_list_duplicates(lua_State *L, const struct doc_node *node) {
+    for (size_t i = 0; i < doc_length(node) && doc_kind(node) == DOC_OBJECT; i++)
+        if (doc_is_duplicate(node, doc_member_at(node, i)))
+            list_duplicate(L, node, doc_member_at(node, i));
+}
+
 static int l_duplicates(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_newtable(L);
     const struct doc_node *node;
     for (int layer = 0; (node = document_source(L, 1, layer)); layer++)
-        for (size_t i = 0; i < doc_length(node) && doc_kind(node) == DOC_OBJECT; i++)
-            if (doc_is_duplicate(node, doc_member_at(node, i)))
-                list_duplicate(L, node, doc_member_at(node, i));
+        yaml_list_duplicates(L, node);
     return 1;
 }
 
@@ -181,11 +199,15 @@ static const luaL_Reg functions[] = {{"parse", l_parse},
                                      {"key_position", l_key_position},
                                      {"keys", l_keys},
                                      {"duplicates", l_duplicates},
+                                     {"load", yaml_load},
+                                     {"plain", yaml_plain},
                                      {NULL, NULL}};
 
 int luaopen_ks_yaml(lua_State *L);
 int luaopen_ks_yaml(lua_State *L) {
     document_register(L);
+    yaml_tree_register(L);
+    yaml_plain_register(L);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -14,12 +14,19 @@ struct frame {
     bool has_merge_key;
 };
 
+enum { MOVES_A_KEY = 8, INTERNED = 1024 };
+
 struct builder {
     struct frame frames[DOC_MAX_DEPTH];
     size_t depth;
     struct doc_member *children; /* items of arrays have no key */
     size_t count, capacity;
+    struct interned interned[INTERNED];
 };
+
+struct interned *builder_slot(struct builder *builder, uint64_t hash) {
+    return &builder->interned[hash % INTERNED];
+}
 
 enum { FROM_MERGE = UINT32_MAX }; /* in doc_member.first until the object is closed: gives way to its like */
 
@@ -77,7 +84,7 @@ static int add_child(struct builder *b, const struct doc_member *child) {
 }
 
 int doc_put_key(struct doc *doc, const char *text, size_t len, struct doc_place at) {
-    const char *key = doc_strdup(doc, text, len);
+    const char *key = doc_intern(doc, text, len);
     if (!key)
         return ERR_NOMEM;
     struct doc_member member = {.key = key, .key_len = (uint32_t)len, .line = at.line, .column = at.column};
@@ -156,12 +163,29 @@ static int by_key(const void *left, const void *right, void *context) {
     return order ? order : (a > b) - (a < b);
 }
 
+/* Insertion sort for few keys, and for many that are nearly in order, as in most files; false when it would
+ * take long. */
+static bool sort_by_insertion(uint32_t *order, size_t count, struct doc_member *members) {
+    size_t moves = MOVES_A_KEY * count;
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && by_key(&order[j - 1], &order[j], members) > 0; j--) {
+            uint32_t later = order[j - 1];
+            order[j - 1] = order[j];
+            order[j] = later;
+            if (--moves == 0)
+                return false;
+        }
+    return true;
+}
+
 static void sort(struct doc_node *object) {
     uint32_t *order = doc_order(object);
+    struct doc_member *members = object->as.object.members;
     size_t count = object->as.object.count;
     for (size_t i = 0; i < count; i++)
         order[i] = (uint32_t)i;
-    qsort_r(order, count, sizeof *order, by_key, object->as.object.members);
+    if (!sort_by_insertion(order, count, members))
+        qsort_r(order, count, sizeof *order, by_key, members);
 }
 
 /* Tells each member which is the first with its key, and clears the value of a merged one that is not the

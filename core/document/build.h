@@ -22,6 +22,8 @@ struct doc_place {
 struct doc *doc_new(void);                     /* NULL when out of memory */
 void *doc_alloc(struct doc *doc, size_t size); /* aligned for pointers, not cleared; NULL likewise */
 char *doc_strdup(struct doc *doc, const char *text, size_t len);
+/* The same, or an equal one that there is already. */
+const char *doc_intern(struct doc *doc, const char *text, size_t len);
 struct doc_node *doc_new_node(struct doc *doc, enum doc_kind kind, struct doc_place at);
 struct doc_node *doc_new_string(struct doc *doc, const char *text, size_t len, struct doc_place at);
 

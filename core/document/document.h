@@ -41,6 +41,7 @@ struct doc;
 struct doc_node {
     uint8_t kind;   /* enum doc_kind */
     uint8_t height; /* levels of containers, itself included: 0 for a scalar */
+    bool quoted;    /* a string that stands in quotes: its first character is one column further */
     uint32_t line, column;
     uint32_t weight; /* nodes it stands for, aliases expanded; 0 while a container is being built */
     union {

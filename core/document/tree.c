@@ -1,19 +1,22 @@
 #include "document/tree.h"
 
+#include "base/map.h"
 #include "document/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct chunk {
     struct chunk *older;
     max_align_t data[];
 };
 
-/* Chunks double, so that a small text costs little and a large one few allocations. */
-enum { FIRST_CHUNK = 1024, LAST_CHUNK = 256 * 1024, ALIGNMENT = sizeof(void *) };
+/* Chunks double, so that a small text costs little and a large one few allocations. Those of a large text are
+ * huge pages where the system gives them: a page fault each 4 KiB would take as long as the parser. */
+enum { FIRST_CHUNK = 1024, HUGE_PAGE = 2 << 20, LAST_CHUNK = 2 * HUGE_PAGE, ALIGNMENT = sizeof(void *) };
 
 void doc_free(struct doc *doc) {
     if (!doc)
@@ -26,18 +29,29 @@ void doc_free(struct doc *doc) {
     free(doc);
 }
 
+static void *allocate(size_t size) {
+    if (size < HUGE_PAGE)
+        return malloc(size);
+    size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    void *chunk = aligned_alloc(HUGE_PAGE, size);
+    if (chunk)
+        (void)madvise(chunk, size, MADV_HUGEPAGE); /* where it fails there are small pages */
+    return chunk;
+}
+
 /* A large request gets a chunk of its own; what was left of the old chunk is given up. */
 static int add_chunk(struct doc *doc, size_t size) {
     if (doc->chunk_size < LAST_CHUNK)
         doc->chunk_size = doc->chunk_size ? doc->chunk_size * 2 : FIRST_CHUNK;
-    size_t room = size > doc->chunk_size ? size : doc->chunk_size;
-    struct chunk *chunk = malloc(sizeof *chunk + room);
+    size_t room =
+        (size > doc->chunk_size - sizeof(struct chunk) ? size + sizeof(struct chunk) : doc->chunk_size);
+    struct chunk *chunk = allocate(room);
     if (!chunk)
         return ERR_NOMEM;
     chunk->older = doc->chunks;
     doc->chunks = chunk;
     doc->free = (char *)chunk->data;
-    doc->end = doc->free + room;
+    doc->end = (char *)chunk + room;
     return 0;
 }
 
@@ -50,6 +64,18 @@ void *doc_alloc(struct doc *doc, size_t size) {
     void *data = doc->free;
     doc->free += size;
     return data;
+}
+
+const char *doc_intern(struct doc *doc, const char *text, size_t len) {
+    struct builder *builder = doc->builder;
+    if (len > INTERN_MAX || !builder)
+        return doc_strdup(doc, text, len);
+    struct interned *slot = builder_slot(builder, map_hash(text, len));
+    if (slot->text && slot->len == len && memcmp(slot->text, text, len) == 0)
+        return slot->text;
+    slot->text = doc_strdup(doc, text, len);
+    slot->len = len;
+    return slot->text;
 }
 
 char *doc_strdup(struct doc *doc, const char *text, size_t len) {
@@ -74,7 +100,7 @@ struct doc_node *doc_new_string(struct doc *doc, const char *text, size_t len, s
     struct doc_node *node = doc_new_node(doc, DOC_STRING, at);
     if (!node)
         return NULL;
-    node->as.string.text = doc_strdup(doc, text, len);
+    node->as.string.text = doc_intern(doc, text, len);
     node->as.string.len = len;
     return node->as.string.text ? node : NULL;
 }

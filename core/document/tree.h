@@ -12,6 +12,15 @@ struct doc {
     struct builder *builder; /* NULL once finished */
 };
 
+/* Strings that came lately, for many come again: keys above all. */
+enum { INTERN_MAX = 64 };
+struct interned {
+    const char *text;
+    size_t len;
+};
+struct interned *builder_slot(struct builder *builder,
+                              uint64_t hash); /* where a string with that hash is kept */
+
 void builder_free(struct builder *builder);
 
 /* The members' indexes in the byte order of their keys, equal keys in source order. */

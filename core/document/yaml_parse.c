@@ -141,13 +141,16 @@ static int read_value(struct reader *r, const yaml_event_t *event, struct yaml_s
 
 static struct doc_node *new_scalar(struct reader *r, const yaml_event_t *event,
                                    const struct yaml_scalar *scalar) {
-    if (scalar->kind == DOC_STRING)
-        return doc_new_string(r->doc, (const char *)event->data.scalar.value, event->data.scalar.length,
-                              place(event));
-    struct doc_node *node = doc_new_node(r->doc, scalar->kind, place(event));
+    yaml_scalar_style_t style = event->data.scalar.style;
+    struct doc_node *node = scalar->kind == DOC_STRING
+                                ? doc_new_string(r->doc, (const char *)event->data.scalar.value,
+                                                 event->data.scalar.length, place(event))
+                                : doc_new_node(r->doc, scalar->kind, place(event));
     if (!node)
         return NULL;
-    if (scalar->kind == DOC_BOOL)
+    if (scalar->kind == DOC_STRING)
+        node->quoted = style == YAML_SINGLE_QUOTED_SCALAR_STYLE || style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    else if (scalar->kind == DOC_BOOL)
         node->as.boolean = scalar->as.boolean;
     else if (scalar->kind == DOC_INTEGER)
         node->as.integer = scalar->as.integer;

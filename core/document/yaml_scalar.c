@@ -73,9 +73,14 @@ static bool is_float(const char *text) {
     return *text == '\0';
 }
 
+/* Most texts begin like no word and no number. */
+static bool is_surely_text(char first) {
+    return first && !strchr("~nNtTfF+-.0123456789", first);
+}
+
 int yaml_scalar_read(const char *text, size_t len, struct yaml_scalar *out) {
     *out = (struct yaml_scalar){.kind = DOC_STRING};
-    if (strlen(text) != len || read_word(text, out))
+    if (is_surely_text(*text) || strlen(text) != len || read_word(text, out))
         return 0;
     const char *unsigned_text = text + (*text == '-' || *text == '+');
     const struct radix *radix;

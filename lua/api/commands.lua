@@ -7,9 +7,10 @@ local problems = require "problems"
 local reply = require "web.reply"
 local requests = require "control.request"
 local schedule = require "schedule"
+local steps = require "steps"
 local sys = require "sys"
-local task = require "task"
 local when = require "when"
+local yaml = require "yaml"
 
 local commands = {}
 
@@ -96,8 +97,7 @@ function commands.check(daemon, request)
   local path = options.dir .. "/schedule.yml"
   local plan = schedule.load {dir = options.dir, name = "schedule.yml", instance = options.instance,
     namespace = daemon.where.namespace, watched = options.watch_namespaces, hooks = options.hooks,
-    pause = function() task.sleep(0) end,
-    read = function(file) if file == path then return request.body end return sys.read(file) end}
+    pause = steps.new(), open = function(file) return yaml.load(file, file == path and request.body or nil) end}
   local causes = {}
   for _, problem in ipairs(plan.problems) do
     causes[#causes + 1] = {reason = problem.severity == "error" and "FieldValueInvalid" or "Warning",

@@ -77,6 +77,7 @@ function Plan:moving(rule, zone, direction)
 end
 
 function Plan:attach(job, raw, path, manifest)
+  if not next(raw) and #self.freezes == 0 and not next(self.defaults) then return true end -- most jobs
   local only, skip = self:read(raw, "only_on", path), self:read(raw, "skip_on", path)
   if only == false or skip == false then return false end
   local rule = self:rule(only, skip)
@@ -95,6 +96,7 @@ function Plan:attach(job, raw, path, manifest)
 end
 
 function Plan:unused(jobs)
+  if #self.freezes == 0 then return end
   local names = {}
   for i, job in ipairs(jobs) do names[i] = job.name end
   for _, one in ipairs(self.freezes) do

@@ -104,7 +104,7 @@ function read.why(self, request)
   local job, problem = self:wanted(request.job)
   if not job then return nil, problem end
   if math.type(request.slot) ~= "integer" then return nil, "slot: unix seconds expected" end
-  local baseline = self.state:read("baselines")[job.name]
+  local baseline = (self.lead.baselines or {})[job.name]
   return why.slot {
     job = job, slot = request.slot, now = clock.now(), records = self.history:find(job.name, request.slot),
     runs = self.registry:runs(), suspended = self.runner.suspended[job.name], paused = self.runner.paused,

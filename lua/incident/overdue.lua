@@ -12,13 +12,13 @@ Overdue.__index = Overdue
 local INTERVAL = 10   -- seconds between two looks
 local RUN_TAKES = 3600 -- seconds
 
-local function is_watched(job) return job.schedule and (job.success_within or job.overdue) end
+function Overdue.is_watched(job) return job.schedule and (job.success_within or job.overdue) end
 
 -- jobs: {NAME = job}; marks: as an earlier daemon left them.
 function Overdue.new(jobs, marks, now)
   local self = setmetatable({jobs = {}, marks = json.object {}, due = {}, looked = -math.huge}, Overdue)
   for name, job in pairs(jobs) do
-    if is_watched(job) then
+    if Overdue.is_watched(job) then
       self.jobs[name] = job
       self.marks[name] = marks[name] or {at = now, slot = now}
       self.dirty = self.dirty or not marks[name]
@@ -54,8 +54,8 @@ function Overdue:look(now)
     local due = self.due[name] or due_of(job, self.marks[name])
     self.due[name] = due
     if now > due then
-      out[#out + 1] = {kind = "overdue", job = name, namespace = job.namespace, file = job.place and job.place.file,
-        line = job.place and job.place.line, message = ("no success since %s; one was due by %s"):format(
+      out[#out + 1] = {kind = "overdue", job = name, namespace = job.namespace, file = job.file, line = job.line,
+        message = ("no success since %s; one was due by %s"):format(
           clock.format(self.marks[name].at), clock.format(due))}
     end
   end

@@ -1,15 +1,13 @@
 -- What differs between two schedules, job by job.
---   diff.jobs(old, new) -> {{name=, what="added" | "removed" | "changed", fields={…}, slots=boolean, old=, new=}, …}
---     sorted by name. fields: the keys that differ, and "manifest" for what the template says; slots: the job's slots
---     count from now. Waits now and then.
+--   diff.jobs(old, new, pause) -> {{name=, what="added" | "removed" | "changed", fields={…}, slots=boolean, old=,
+--     new=}, …}, sorted by name, as both lists are. fields: the keys that differ, and "manifest" for what the template
+--     says; slots: the job's slots count from now. pause: called after each job.
 --   diff.keys(old, new) -> the keys whose values differ, sorted
 local schedule = require "schedule"
-local task = require "task"
 local text = require "text"
 
 local diff = {}
 
-local JOBS_AT_ONCE <const> = 500
 local PLACE <const> = "place" -- where something is written does not matter
 
 local function equal(a, b)
@@ -47,24 +45,20 @@ local function compare(old, new, keys, known)
   return {name = new.name, what = "changed", fields = fields, slots = slots, old = old, new = new}
 end
 
-local function by_name(jobs)
-  local map = {}
-  for _, job in ipairs(jobs) do map[job.name] = job end
-  return map
-end
-
-function diff.jobs(old_jobs, new_jobs)
-  local old, new, keys, known, changes = by_name(old_jobs), by_name(new_jobs), schedule.keys(), {}, {}
-  for i, job in ipairs(new_jobs) do
-    local before = old[job.name]
-    changes[#changes + 1] = not before and {name = job.name, what = "added", new = job}
-      or before and compare(before, job, keys, known)
-    if i % JOBS_AT_ONCE == 0 then task.sleep(0) end
+function diff.jobs(old, new, pause)
+  local keys, known, changes, i, j = schedule.keys(), {}, {}, 1, 1
+  while old[i] or new[j] do
+    local before, after, change = old[i], new[j]
+    if not after or before and before.name < after.name then
+      change, i = {name = before.name, what = "removed", old = before}, i + 1
+    elseif not before or after.name < before.name then
+      change, j = {name = after.name, what = "added", new = after}, j + 1
+    else
+      change, i, j = compare(before, after, keys, known), i + 1, j + 1
+    end
+    changes[#changes + 1] = change
+    pause()
   end
-  for _, job in ipairs(old_jobs) do
-    if not new[job.name] then changes[#changes + 1] = {name = job.name, what = "removed", old = job} end
-  end
-  table.sort(changes, function(a, b) return a.name < b.name end)
   return changes
 end
 

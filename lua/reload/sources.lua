@@ -1,20 +1,20 @@
 -- Reads files and remembers what was in them, so that it can be told later whether they still say the same. Their texts
 -- are not kept, only a digest.
 --   local s = sources.new()
---   s.read(path), s.list(folder)     as sys.read and sys.list
---   s:same()                         whether all of that would be read again as it was; waits now and then
+--   s.read(path), s.list(folder), s.load(path)    as sys.read, sys.list and yaml.load
+--   s:same()                         whether all of that would be read again as it was; waits
 --   s:folders()                      the folders in which a change can make a difference, sorted
 local crypto = require "crypto"
 local sys = require "sys"
-local task = require "task"
 local text = require "text"
+local yaml = require "yaml"
 
 local sources = {}
 sources.__index = sources
 
-local FILES_AT_ONCE <const> = 50
+local UNREADABLE <const> = "cannot be read"
 
-local function digest(content) return content and crypto.sha256(content) or "cannot be read" end
+local function digest(content) return content and crypto.sha256(content) or UNREADABLE end
 
 local function names_in(folder)
   local names = sys.list(folder)
@@ -28,6 +28,11 @@ function sources.new()
     self.files[path] = digest(content)
     return content, message, code
   end
+  function self.load(path)
+    local found, message, code = yaml.load(path)
+    self.files[path] = found and found.digest or UNREADABLE
+    return found, message, code
+  end
   function self.list(folder)
     local names, message, code = sys.list(folder)
     self.lists[folder] = digest(names and table.concat(names, "\n"))
@@ -36,17 +41,19 @@ function sources.new()
   return self
 end
 
-local function each_same(digests, content_of)
-  local count = 0
+local function each_same(digests, digest_of)
   for path, was in pairs(digests) do
-    if digest(content_of(path)) ~= was then return false end
-    count = count + 1
-    if count % FILES_AT_ONCE == 0 then task.sleep(0) end
+    if digest_of(path) ~= was then return false end
   end
   return true
 end
 
-function sources:same() return each_same(self.lists, names_in) and each_same(self.files, (sys.read)) end
+local function digest_of_file(path) return crypto.sha256_file(path) or UNREADABLE end
+
+function sources:same()
+  return each_same(self.lists, function(folder) return digest(names_in(folder)) end)
+    and each_same(self.files, digest_of_file)
+end
 
 -- Whether another read found the same.
 function sources:equals(other)

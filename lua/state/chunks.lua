@@ -1,5 +1,5 @@
 -- Named tables in ConfigMaps: <instance>-state, and where that is full <instance>-state-2 and so on, each below
--- half of what the API server takes. An entry stays in the map that it was first put into, so that a change of
+-- an eighth of what the API server takes. An entry stays in the map that it was first put into, so that a change of
 -- one job writes one map. Only the leader writes, in the Lease's lane: what a slot or the end of a leader waits for
 -- must not wait behind a burst of creates.
 local json = require "json"
@@ -10,7 +10,7 @@ local text = require "text"
 local Chunks = {}
 Chunks.__index = Chunks
 
-local LIMIT = 512 * 1024 -- bytes of data in a ConfigMap; the API server takes 1 MiB
+local LIMIT = 128 * 1024 -- bytes of data in a ConfigMap; the API server takes 1 MiB, but its text is made in one step
 local RETRY = 2          -- seconds
 
 -- options: {client=, namespace=, instance=, limit=, not_after=function giving clock.boottime}
@@ -76,18 +76,32 @@ local function used(map, item)
   return bytes
 end
 
+local function no_pause() end
+
 -- Fills table `into` from `from` with the first keys that fit. Returns the others, and the bytes that are used then.
-function Chunks:fill(into, from, keys, bytes)
+function Chunks:fill(into, from, keys, bytes, pause)
   for n, key in ipairs(keys) do
     local size = cost(key, from[key])
     if bytes + size > self.limit then return table.move(keys, n, #keys, 1, {}), bytes end
     into[key], bytes = from[key], bytes + size
+    pause()
   end
   return {}, bytes
 end
 
+-- The keys of `value` that no map has.
+local function new_keys(value, homes, pause)
+  local keys = {}
+  for key in pairs(value) do
+    if not homes[key] then keys[#keys + 1] = key end
+    pause()
+  end
+  table.sort(keys)
+  return keys
+end
+
 -- Which map holds which entries of the table from now on: {table of each map}.
-function Chunks:place(item, value)
+function Chunks:place(item, value, pause)
   local layout, bytes, homeless, homes = {}, {}, {}, {}
   for i, map in ipairs(self.maps) do
     local staying = {}
@@ -96,17 +110,15 @@ function Chunks:place(item, value)
     end
     layout[i] = {}
     local rest
-    rest, bytes[i] = self:fill(layout[i], value, staying, used(map, item))
+    rest, bytes[i] = self:fill(layout[i], value, staying, used(map, item), pause)
     table.move(rest, 1, #rest, #homeless + 1, homeless)
   end
-  for _, key in ipairs(text.keys(value)) do
-    if not homes[key] then homeless[#homeless + 1] = key end
-  end
+  for _, key in ipairs(new_keys(value, homes, pause)) do homeless[#homeless + 1] = key end
   local i = 1
   while #homeless > 0 do
     layout[i] = layout[i] or {}
     local before = #homeless
-    homeless, bytes[i] = self:fill(layout[i], value, homeless, bytes[i] or 0)
+    homeless, bytes[i] = self:fill(layout[i], value, homeless, bytes[i] or 0, pause)
     if #homeless == before and not next(layout[i]) and not self.maps[i] then
       error(("state: the entry '%s' of %s is too large"):format(homeless[1], item))
     end
@@ -157,10 +169,10 @@ end
 
 -- Makes the table durable: true, or nil and why. An entry that is the same Lua value as at the last write is not
 -- written: replace entries, never change them. Later maps first: an entry that moves is in both for a
--- moment, and the later one counts.
-function Chunks:write(item, value)
+-- moment, and the later one counts. pause: called after each entry, where it is given.
+function Chunks:write(item, value, pause)
   if not self.maps then self:load() end
-  local layout = self:place(item, value)
+  local layout = self:place(item, value, pause or no_pause)
   for i = #layout, 1, -1 do
     local map = self.maps[i] or {data = {}, items = {}}
     if map.unwritten or not same(layout[i], map.items[item] or {}) then

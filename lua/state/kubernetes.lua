@@ -35,8 +35,9 @@ function State:release(watermark, open) return self.lease:release(watermark, ope
 -- A named table; empty when there is none.
 function State:read(item) return self.chunks:read(item) end
 
--- Makes it durable: true, or nil and why.
-function State:write(item, value) return self.chunks:write(item, value) end
+-- Makes it durable: true, or nil and why. pause: called after each entry, where it is given; the table stays as it is
+-- meanwhile.
+function State:write(item, value, pause) return self.chunks:write(item, value, pause) end
 
 function State:describe() return self.lease:describe() end
 

@@ -1,4 +1,5 @@
 local cjson = require "cjson"
+local crypto = require "crypto"
 local json = require "json"
 local yaml = require "yaml"
 
@@ -270,5 +271,92 @@ describe("what is written", function()
       assert.equal(text, json.encode(parsed(yaml, yaml.encode(value))))
       assert.equal(text, json.encode(parsed(yaml, yaml.encode(json.copy(value)))))
     end
+  end)
+end)
+
+describe("yaml.load", function()
+  local path = os.tmpname()
+  local function load(text)
+    local file = assert(io.open(path, "w"))
+    file:write(text)
+    file:close()
+    return yaml.load(path)
+  end
+  teardown(function() os.remove(path) end)
+
+  it("gives a tree whose members go by key or rank, with their places", function()
+    local tree = load("b: {x: 'q', y: [1, \"z\"]}\n# more\na: 5\n").tree
+    assert.same({"mapping", 2}, {tree:kind(), tree:count()})
+    assert.same({"a", 3, 1}, {tree:key(1)})
+    assert.same({"b", 1, 1}, {tree:key "b"})
+    assert.same({5, {x = "q", y = {1, "z"}}}, {tree:value "a", tree:value(2)})
+    assert.same({3, 4, false}, {tree:position "a"})
+    assert.same({1, 8, true}, {tree:position("b", "x")})
+    assert.same({1, 20, true}, {tree:position("b", "y", 2)})
+    for _, none in ipairs {{0}, {3}, {"c"}, {"a", "x"}, {"b", "y", 3}} do
+      assert.same(0, select("#", tree:position(table.unpack(none))))
+    end
+    assert.same({}, tree:duplicates())
+    assert.same({{key = "a", line = 2, column = 1, first_line = 1}}, load("a: 1\na: 2\n").tree:duplicates())
+  end)
+
+  it("tells mistakes, what cannot be read, and the digest", function()
+    assert.same({line = 2, column = 1}, (function(m) return {line = m.line, column = m.column} end)(load("a: [\n").mistake))
+    assert.equal(crypto.sha256 "a: [\n", load("a: [\n").digest)
+    assert.equal(crypto.sha256 "x: 1", yaml.load("no file", "x: 1").digest)
+    assert.equal(load("").digest, crypto.sha256_file(path))
+    assert.same({"nothing", 0}, {load("").tree:kind(), load("").tree:count()})
+    assert.same({nil, path .. "x: No such file or directory", "notfound"}, {yaml.load(path .. "x")})
+    assert.is_nil((crypto.sha256_file(path .. "x")))
+  end)
+
+  it("leaves what came out of a tree that is closed, without its places", function()
+    local tree = load("a: {list: [], map: {}}\n").tree
+    local value = tree:value "a"
+    tree:close()
+    assert.equal('{"list":[],"map":{}}', json.encode(value))
+    assert.equal('{"list":[],"map":{}}', json.encode(json.copy(value)))
+    assert.same(0, select("#", yaml.position(value, "list")))
+    assert.error_matches(function() tree:value "a" end, "this tree is closed")
+    tree:close()
+  end)
+end)
+
+describe("yaml.plain", function()
+  local schema, problems = require "schema", require "problems"
+  local fields = {
+    text = {"string"}, yes = {"boolean"}, count = {"count", min = 2}, whole = {"integer"}, time = {"duration"},
+    one = {"choice", values = {"a", "b"}}, list = {"strings"}, either = {"string_or_strings"}, more = {"object", fields = {}},
+  }
+  local plain = yaml.plain(fields)
+
+  -- What plain makes of a mapping, and what schema.check does; that has nothing to say of what is plain.
+  local function both(text)
+    local tree = yaml.load("", "m: " .. text).tree
+    local found, raw = problems.new(), tree:value "m"
+    return plain:read(tree, "m"), schema.check(raw, fields, "f", found, ""), found:errors()
+  end
+
+  it("reads as schema.check does", function()
+    for _, text in ipairs {
+      "{}", "{text: x, yes: false, count: 2, whole: -3}", "{time: 1h30m}", "{time: 90}", "{time: 0s}", "{one: b}", "{list: [a, 1, -2]}", "{list: []}",
+      "{either: x}", "{either: [x]}", "{time: 999999999d}",
+    } do
+      local quick, slow, errors = both(text)
+      assert.same({slow, 0}, {quick, errors})
+      assert.equal(json.encode(slow), json.encode(quick))
+    end
+  end)
+
+  it("leaves to it whatever is wrong, or no simple value", function()
+    for _, text in ipairs {
+      "{other: 1}", "{text: 1}", "{text: }", "{yes: 1}", "{count: 1}", "{count: 2.0}", "{whole: 2147483648}", "{time: 1x}", "{time: ''}", "{time: 1234567890s}",
+      "{time: -1}", "{time: '5'}", '{time: "5m\\0"}', "{one: c}", "{list: [1.5]}", "{list: x}", "{list: [[a]]}", "{either: 3}", "{more: {}}", "{text: a, text: b}", "[]", "x",
+    } do
+      local tree = yaml.load("", "m: " .. text).tree
+      assert.is_nil(plain:read(tree, "m"), text)
+    end
+    assert.is_nil(plain:read(yaml.load("", "m: {}").tree, "n"))
+    assert.is_nil(yaml.plain {must = {"string", required = true}}:read(yaml.load("", "m: {}").tree, "m"))
   end)
 end)

@@ -55,7 +55,7 @@ describe("the difference between schedules", function()
 
   local function summary(old, new)
     local out = {}
-    for i, change in ipairs(diff.jobs(old, new)) do
+    for i, change in ipairs(diff.jobs(old, new, function() end)) do
       out[i] = ("%s %s %s%s"):format(change.what, change.name, table.concat(change.fields or {}, ","),
         change.slots and " slots" or "")
     end

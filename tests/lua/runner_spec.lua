@@ -34,7 +34,7 @@ local function fake()
   function alerts.send(_, event, done) seen.alerts[#seen.alerts + 1] = event if done then done(true) end end
   function alerts.note() end
   function alerts.minds() return false end
-  local job = {name = "a", overlap = "forbid", queue = 10, cron = "@daily", place = {file = "s.yml", line = 1},
+  local job = {name = "a", overlap = "forbid", queue = 10, cron = "@daily", file = "s.yml", line = 1,
     namespace = "ns", manifest = {kind = "Pod", spec = {containers = json.array {{name = "main"}}}}}
   local runner = Runner.new {instance = "test", jobs = {job}, hooks = hooks, alerts = alerts,
     history = {add = function() end}}

@@ -235,3 +235,38 @@ describe("the lease", function()
     assert.same({create = true, lease = true}, lanes) -- the first of all makes it
   end)
 end)
+
+describe("large tables of the local state", function()
+  local Local, sqlite = require "state.local", require "store"
+  local function no_pause() end
+
+  it("are written in parts, of which only those that changed again", function()
+    local path = os.tmpname()
+    local store = assert(sqlite.open(path, Local.schema))
+    local writes = 0
+    local counting = {exec = function(_, sql, values)
+      if sql:match "^INSERT" then writes = writes + #values // 2 end
+      return store:exec(sql, values)
+    end}
+    local all = {}
+    for i = 1, 500 do all["job-" .. i] = {since = i} end
+    local state = Local.new(counting)
+    assert.is_true(state:write("baselines", all)) -- as an earlier version did
+    assert.same(all, state:read "baselines")
+    writes = 0
+    assert.is_true(state:write("baselines", all, no_pause))
+    assert.equal(64, writes)
+    assert.same(0, store:exec("SELECT count(*) FROM state WHERE name = 'baselines'")[1][1])
+
+    local again = Local.new(counting)
+    local read = again:read "baselines"
+    assert.same(all, read)
+    read["job-7"], read["job-8"], writes = {since = 0}, nil, 0
+    assert.is_true(again:write("baselines", read, no_pause))
+    assert.equal(2, writes)
+    assert.same(read, Local.new(store):read "baselines")
+    assert.same({}, Local.new(store):read "base")
+    store:close()
+    os.execute("rm -f " .. path .. "*")
+  end)
+end)
