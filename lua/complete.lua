@@ -12,7 +12,7 @@ local hidden = {complete = true, daemon = true, help = true}
 local function commands()
   local names = {"run"}
   for _, file in ipairs(bundled.names "scripts") do
-    local name = file:match "^(%l+)%.lua$"
+    local name = file:match "^([%l-]+)%.lua$"
     if name and not hidden[name] then names[#names + 1] = name end
   end
   return names
@@ -21,7 +21,7 @@ end
 -- Of a command; nil where there is none, or it has no options.
 local function spec_of(name, words)
   if name == "run" then return cli.daemon end
-  local source = name:match "^%l+$" and bundled.read("scripts/" .. name .. ".lua")
+  local source = name:match "^[%l-]+$" and bundled.read("scripts/" .. name .. ".lua")
   if not source then return nil end
   local spec, parse, given = nil, cli.parse, arg
   cli.parse = function(command)
