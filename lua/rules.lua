@@ -67,10 +67,9 @@ function rules.complete(job, at, settings, problems)
       problems:error(at "retries", "'%s.retries.max': at most %d", job.name, MAX_RETRIES)
     end
   end
-  local limits = settings.limits or {}
-  if job.limit and not limits[job.limit] then
+  if job.limit and not (settings.limits or {})[job.limit] then
     problems:error(at "limit", "there is no limit '%s'%s: write it under settings, limits",
-      job.limit, text.did_you_mean(job.limit, text.keys(limits)))
+      job.limit, text.did_you_mean(job.limit, text.keys(settings.limits or {})))
   end
   if job.after ~= nil then
     job.after = read_after(job.after, at "after", job.name, problems)

@@ -164,14 +164,6 @@ local function read_job(file, m, name, problems)
   return schema.check(raw, job_fields, file.path, problems, name .. "."), raw
 end
 
--- What needs no look at other parts of the file. A job is a place, too: where its name stands.
-local function begin_job(file, m, job)
-  local _
-  _, job.line, job.column = file.tree:key(m)
-  job.cron_line, job.cron_column = file.tree:position(m, "cron")
-  inherit(job, file.base)
-end
-
 local function check_rules(job, at, result)
   rules.complete(job, at, result.settings, result.problems)
   if job.alerts ~= nil then
@@ -179,14 +171,17 @@ local function check_rules(job, at, result)
   end
 end
 
--- What the file says of the job, made whole; at(key): where it says so. nil when it has a mistake.
-local function load_job(file, m, name, at, result, options)
+-- What the file says of the job, made whole; at(key): where it says so. nil when it has a mistake. A job is a place,
+-- too: where its name stands.
+local function load_job(file, m, at, result, options)
+  local name, line, column = file.tree:key(m)
   local problems = result.problems
   local before = problems:errors()
   local job, raw = read_job(file, m, name, problems)
   if not job then return nil end
-  job.name = name
-  begin_job(file, m, job)
+  job.name, job.line, job.column = name, line, column
+  job.cron_line, job.cron_column = file.tree:position(m, "cron")
+  inherit(job, file.base)
   check_rules(job, at, result)
   local manifest = job.template and read_template(job.template, at, result, options)
   local own_namespace = rawget(job, "namespace")
@@ -260,7 +255,7 @@ local function load_jobs(file, twice, result, options, pause)
     local name = file.tree:key(m)
     if name ~= "settings" and not twice[name] then
       here = m
-      local job = load_job(file, m, name, at, result, options)
+      local job = load_job(file, m, at, result, options)
       if job then jobs[#jobs + 1] = job else result.bad[#result.bad + 1] = name end
     end
     pause()

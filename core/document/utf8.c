@@ -1,6 +1,8 @@
 #include "document/utf8.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 static bool between(unsigned char byte, unsigned low, unsigned high) {
     return byte >= low && byte <= high;
@@ -38,11 +40,22 @@ static size_t character(const unsigned char *s, size_t len) {
     return want;
 }
 
+/* How many bytes from s on are surely ASCII: it looks at eight at once. */
+static size_t ascii(const unsigned char *s, size_t len) {
+    size_t at = 0;
+    for (uint64_t word; at + sizeof word <= len; at += sizeof word) {
+        memcpy(&word, s + at, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return at;
+}
+
 size_t utf8_valid(const char *text, size_t len) {
     const unsigned char *s = (const unsigned char *)text;
-    size_t at = 0, bytes;
+    size_t at = ascii(s, len), bytes;
     while (at < len && (bytes = character(s + at, len - at)) > 0)
-        at += bytes;
+        at += bytes > 1 ? bytes : 1 + ascii(s + at + 1, len - at - 1);
     return at;
 }
 

@@ -162,4 +162,15 @@ def hooks():
     wait_for(lambda: daemon.log().count("first tick") > before + 1, 30, "the old hook at work")
 
 
+@test("a setting that holds from the next start on is said to", SECONDS)
+def settings():
+    daemon = start({"a": YEARLY})
+    daemon.write("schedule.yml", schedule({"a": YEARLY}, retention="1h", history_rows=5, max_active=3))
+    daemon.wait_log(r"reloaded ", 30)
+    for line in (r"warning +settings changed from=\"the next start on\" what=history_rows",
+                 r"warning +settings changed from=\"the next start on\" what=retention",
+                 r"info +settings changed what=max_active"):
+        daemon.wait_log(line, 5)
+
+
 main()

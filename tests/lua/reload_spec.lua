@@ -1,8 +1,11 @@
 -- What a reload is made of: reading files so that a change is seen, and what differs between two schedules.
 local diff = require "reload.diff"
 local kit = require "hooks_kit"
+local log = require "log"
+local Reload = require "reload"
 local schedule = require "schedule"
 local sources = require "reload.sources"
+local sys = require "sys"
 local task = require "task"
 local watch = require "reload.watch"
 
@@ -120,5 +123,25 @@ describe("the watch", function()
   it("knows no mount where there is none", function()
     assert.is_false(watch.mounted_alone(kit.folder {a = ""} .. "/a"))
     assert.is_false(watch.mounted_alone "/not there")
+  end)
+end)
+
+describe("a file that is mounted by itself", function()
+  local read, warning = sys.read, log.warning
+  after_each(function() sys.read, log.warning = read, warning end)
+
+  it("is warned of when the daemon starts, and none beside it", function()
+    local dir, said = kit.folder {["a b.yml"] = "", ["c.yml"] = ""}, {}
+    local real = sys.real(dir)
+    function sys.read(path)
+      if path ~= "/proc/self/mountinfo" then return read(path) end
+      return "1 0 0:1 / / rw - overlay overlay rw\n" ..
+        "2 1 0:2 /volumes/x " .. real .. "/a\\040b.yml ro - ext4 /dev/x rw\n"
+    end
+    function log.warning(message, more) said[#said + 1] = {message:match "^[^;:]*", more.file} end
+    local reload = Reload.new {}
+    reload:begin {found = {}, sources = {files = {[dir .. "/a b.yml"] = "", [dir .. "/c.yml"] = ""}, folders = function() return {} end}}
+    reload:stop()
+    assert.same({{"this file is mounted by itself (subPath)", dir .. "/a b.yml"}}, said)
   end)
 end)

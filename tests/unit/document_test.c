@@ -158,6 +158,27 @@ static void yaml_merges(void **state) {
     check_error(doc_parse_yaml, "a: &a {}\nb: {<<: *a, <<: *a}\n", 2, 13, "a second <<");
 }
 
+/* Keys are sorted in place while they are nearly in order, else by a sort for many. */
+static void many_keys_are_found_in_any_order(void **state) {
+    (void)state;
+    enum { KEYS = 1000 };
+    for (unsigned step = 1; step < 400;
+         step += 198) { /* 1 and 199, 397: none has a factor in common with KEYS */
+        struct buf text = {0};
+        for (unsigned i = 0; i < KEYS; i++)
+            assert_int_equal(buf_printf(&text, "k%03u: %u\n", i * step % KEYS, i * step % KEYS), 0);
+        struct doc *doc = parsed(doc_parse_yaml, text.data);
+        for (unsigned i = 0; i < KEYS; i++) {
+            char key[8];
+            (void)snprintf(key, sizeof key, "k%03u", i);
+            assert_int_equal(doc_integer(doc_get(doc_root(doc), key), -1), i);
+            assert_string_equal(doc_member_sorted(doc_root(doc), i)->key, key);
+        }
+        doc_free(doc);
+        buf_free(&text);
+    }
+}
+
 static void merged_members_keep_their_place_and_are_no_duplicates(void **state) {
     (void)state;
     struct doc *doc = parsed(doc_parse_yaml, "a: &a\n  k: 1\n  l: 2\nb:\n  <<: *a\n  k: 3\n  m: 4\n");
@@ -198,6 +219,7 @@ static void yaml_mistakes_name_place_and_remedy(void **state) {
     check_error(doc_parse_yaml, "a: 1e999\n", 1, 4, "1e999");
     check_error(doc_parse_yaml, "b: 1\na: \x01\n", 2, 4, "control characters");
     check_error(doc_parse_yaml, "ä: ä\xff\n", 1, 5, "0xff is not UTF-8");
+    check_error(doc_parse_yaml, "key: 0123456789 ü 0123456789\xff 0123456789\n", 1, 29, "0xff is not UTF-8");
 }
 
 static void json_reads_numbers_exactly(void **state) {
@@ -474,6 +496,7 @@ int main(void) {
         cmocka_unit_test(an_empty_yaml_text_is_null),
         cmocka_unit_test(a_byte_order_mark_and_crlf_are_read_in_both),
         cmocka_unit_test(yaml_merges),
+        cmocka_unit_test(many_keys_are_found_in_any_order),
         cmocka_unit_test(merged_members_keep_their_place_and_are_no_duplicates),
         cmocka_unit_test(the_latest_anchor_counts),
         cmocka_unit_test(yaml_mistakes_name_place_and_remedy),
