@@ -155,6 +155,9 @@ cli.daemon = {
     {name = "hooks", value = "DIR", help = "folder of hooks (default: hooks, beside the schedule)"},
     {name = "record", value = "FILE", help = "write what hooks are told as JSON lines, up to 64 MiB (see replay)"},
     {name = "listen", value = "[ADDR:]PORT", help = "probes, metrics and the API by HTTP (default: off; 127.0.0.1)"},
+    {name = "auth", value = "none|token|kubernetes", choices = {"none", "token", "kubernetes"},
+      help = "who may ask over HTTP (default: token with --token-file, else none, on this machine only)"},
+    {name = "auth-audience", value = "NAME", help = "of tokens for --auth kubernetes (default: kube-scheduler)"},
     {name = "token-file", value = "FILE", help = "the token that HTTP clients show; needed beyond this machine"},
     {name = "metrics-jobs", value = "off|basic|full", choices = {"off", "basic", "full"},
       help = "how much /metrics says of each job (default: basic)"},
@@ -181,6 +184,7 @@ function cli.fill(options)
   options.executor = options.executor or "auto"
   options.keeps_history = options.state_dir ~= nil
   options.state_dir = options.state_dir or "state"
+  options.auth_audience = options.auth_audience or "kube-scheduler"
   options.log_format = options.log_format or "text"
   return options
 end

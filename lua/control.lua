@@ -99,14 +99,27 @@ local function until_of(request, now)
   return t
 end
 
--- The table as it is with one entry changed; what has ended by itself goes.
-local function changed(orders, name, order, now)
+-- The table as it is with some entries changed, {name = order, or false: none}; what has ended by itself goes.
+local function changed(orders, changes, now)
   local out = {}
   for each, old in pairs(orders) do
     if not old["until"] or old["until"] > now then out[each] = old end
   end
-  out[name] = order
+  for name, order in pairs(changes) do out[name] = order or nil end
   return out
+end
+
+-- One order for many jobs, written at once: order_of(job) gives each one's, or false.
+function Control:order_all(request, order_of)
+  if not strings(request.jobs) then return nil, "jobs: a list of names expected" end
+  local changes = {}
+  for _, name in ipairs(request.jobs) do
+    local job = self.runner.jobs[name]
+    if not job then return nil, ("there is no job '%s'"):format(name) end
+    changes[name] = order_of(job)
+  end
+  local done, message = self:write_suspended(changed(self.runner.orders, changes, clock.now()))
+  return done and {jobs = #request.jobs}, message
 end
 
 function Control:write_suspended(suspended)
@@ -128,6 +141,7 @@ function commands.suspend(self, request)
   local till, problem = until_of(request, now)
   if problem then return nil, problem end
   local order = {["until"] = till, reason = request.reason, by = request.by, since = now}
+  if request.jobs then return self:order_all(request, function(job) return not job.suspend and order end) end
   if not request.job then
     if not till then return nil, "a pause of all jobs needs an end: --until TIME" end
     local done, message = self:write_paused(order)
@@ -137,7 +151,7 @@ function commands.suspend(self, request)
   job, problem = self:wanted(request.job)
   if not job then return nil, problem end
   if job.suspend then return self:suspend_again(job, till) end
-  local done, message = self:write_suspended(changed(self.runner.orders, job.name, order, now))
+  local done, message = self:write_suspended(changed(self.runner.orders, {[job.name] = order}, now))
   return done and {job = job.name, ["until"] = till}, message
 end
 
@@ -145,22 +159,27 @@ end
 function Control:suspend_again(job, till)
   if till then return nil, ("the schedule says 'suspend: true' of '%s', which has no end"):format(job.name) end
   if not self.runner.orders[job.name] then return {job = job.name, again = true} end
-  local done, message = self:write_suspended(changed(self.runner.orders, job.name, nil, clock.now()))
+  local done, message = self:write_suspended(changed(self.runner.orders, {[job.name] = false}, clock.now()))
   return done and {job = job.name}, message
 end
 
 -- A suspension outlives its job's entry in the schedule, so it can be ended without it.
 function commands.resume(self, request)
+  local now = clock.now()
+  local function order_of(job)
+    return job.suspend and {resumed = true, by = request.by, reason = request.reason, since = now} or false
+  end
+  if request.jobs then return self:order_all(request, order_of) end
   if not request.job then
     local was = self.runner.paused ~= nil
     if not was then return {again = true} end
     local done, message = self:write_paused(nil)
     return done and {again = false}, message
   end
-  local now, job, problem = clock.now(), self:wanted(request.job)
+  local job, problem = self:wanted(request.job)
   if not self.runner.suspended[request.job] then return job and {job = job.name, again = true}, problem end
-  local order = job and job.suspend and {resumed = true, by = request.by, reason = request.reason, since = now} or nil
-  local done, message = self:write_suspended(changed(self.runner.orders, request.job, order, now))
+  local changes = {[request.job] = job and order_of(job) or false}
+  local done, message = self:write_suspended(changed(self.runner.orders, changes, now))
   return done and {job = request.job, again = false, since = now}, message
 end
 
@@ -206,7 +225,15 @@ local function detail(request, more)
   return out
 end
 
--- f{command=, job=, by=, reason=, request=} is told of each command that was followed.
+-- The same with all that was ordered.
+local function order_of(request)
+  local out = detail(request, {})
+  for _, name in ipairs {"until", "args", "from", "to", "cancel", "jobs"} do out[name] = request[name] end
+  return out
+end
+
+-- f{command=, job=, by=, reason=, request=, until=, args=, from=, to=, cancel=, jobs=} is told of each command that was
+-- followed, before it is answered, and may wait.
 function Control:listen(f) self.listeners[#self.listeners + 1] = f end
 
 function Control:run(request)
@@ -220,7 +247,7 @@ function Control:run(request)
   if answer then
     log.info("command", detail(request, {again = answer.again or nil}))
     if not answer.again and not request.dry_run then
-      for _, listener in ipairs(self.listeners) do listener(detail(request, {})) end
+      for _, listener in ipairs(self.listeners) do listener(order_of(request)) end
     end
   else
     log.warning("command refused", detail(request, {error = problem}))

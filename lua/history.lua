@@ -5,10 +5,14 @@
 --   h:add(run)            a run of the registry, over or skipped; the same run again replaces its record
 --   h:list{job=, limit=}  newest first; job nil: of all    h:find(job, slot)    h:latest()  {job = its last record}
 --   h:named(run)          the record of a run
+--   h:page{limit=, before=, job=, outcomes={…}, since=, till=, accept=function(record), pause=}  newest first, from
+--                         before the record with that id on; since <= at < till
+--   h:recent(jobs, count, pause)  {job's name = its last records, newest first}
 --   h:listen(f)           f(record, run, rebuilt) for each that is added; rebuilt: an earlier daemon's, told by it
--- A record: {job=, namespace=, run=, slot=, attempt=, trigger=, outcome=, exit_code=, reason=, message=, started=,
--- finished=, lateness= (seconds), log_tail= (lines), missed=, missed_from=, by=, at=}. outcome: of a run, or
--- "skipped", or "missed" for `missed` slots from missed_from to slot. at: when it was recorded.
+-- A record: {id=, job=, namespace=, run=, slot=, attempt=, trigger=, outcome=, exit_code=, reason=, message=, started=,
+-- finished=, lateness= (seconds), log_tail= (lines), missed=, missed_from=, by=, note=, args=, retry_at=, at=}.
+-- outcome: of a run, or "skipped", or "missed" for `missed` slots from missed_from to slot. by, note, args: who asked
+-- for it, why, and with which arguments. at: when it was recorded.
 local clock = require "clock"
 local json = require "json"
 local log = require "log"
@@ -20,14 +24,15 @@ History.__index = History
 local ROWS = 100
 
 local fields = {"job", "namespace", "slot", "attempt", "trigger", "exit_code", "message", "started", "finished",
-  "lateness", "log_tail", "missed", "missed_from"}
+  "lateness", "log_tail", "missed", "missed_from", "retry_at"}
 
 local function record_of(run)
   local record = {run = run.name, at = clock.now(), reason = run.reason}
   for _, field in ipairs(fields) do record[field] = run[field] end
   local missed = run.missed and run.missed > 0
   record.outcome = run.outcome or missed and "missed" or "skipped"
-  record.by = run.data and json.parse(run.data).by
+  local asked = run.data and json.parse(run.data) or {}
+  record.by, record.note, record.args = asked.by, asked.reason, asked.args
   if not missed then record.missed, record.missed_from = nil, nil end
   return record
 end
@@ -62,6 +67,24 @@ function History:find(job, slot) return self.records:find(job, slot) end
 function History:named(run) return self.records:named(run)[1] end
 
 function History:latest() return self.last end
+
+local BATCH <const> = 200
+
+function History:page(options)
+  local out, before = {}, options.before
+  repeat
+    local batch = self.records:batch {job = options.job, outcomes = options.outcomes, since = options.since,
+      till = options.till, before = before, limit = BATCH, pause = options.pause}
+    for _, record in ipairs(batch) do
+      if #out < options.limit and options.accept(record) then out[#out + 1] = record end
+      options.pause()
+    end
+    before = #batch > 0 and batch[#batch].id
+  until #out >= options.limit or #batch < BATCH
+  return out
+end
+
+function History:recent(jobs, count, pause) return self.records:recent(jobs, count, pause) end
 
 -- Finished runs whose objects a new leader found; those that are known stay as they are.
 function History:rebuild(runs)

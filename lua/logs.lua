@@ -2,7 +2,9 @@
 --   logs.files(options) -> source      options: {instance=, namespace=, state_dir=}
 --   logs.cluster(client, options) -> source
 --   source:find(word) -> run; or nil and why     word: a run's name, or a job's, whose newest run is meant
---   source:copy(run, follow, write) -> true; or nil and why     follow: to the run's end
+--   source:copy(run, how, write) -> true; or nil and why; it ends when write gives false     how: {follow=: to the
+--     run's end, tail=: only so many of the last lines there are, since=: unix seconds, timestamps=: before each line}
+local clock = require "clock"
 local names = require "names"
 local sys = require "sys"
 local task = require "task"
@@ -56,12 +58,32 @@ function Files:find(word)
     "their last lines"):format(word, self.dir)
 end
 
-function Files.copy(_, run, follow, write)
+-- Goes to where the last `count` lines begin.
+local function seek_tail(file, count)
+  local at, lines = file:seek "end", 0
+  local last = at
+  while at > 0 do
+    local from = math.max(0, at - PIECE)
+    file:seek("set", from)
+    local piece = file:read(at - from)
+    for i = #piece, 1, -1 do
+      if piece:byte(i) == 10 and from + i < last then lines = lines + 1 end
+      if lines == count then return file:seek("set", from + i) end
+    end
+    at = from
+  end
+  file:seek "set"
+end
+
+function Files.copy(_, run, how, write)
+  if how.since or how.timestamps then return nil, "lines of the local executor carry no time" end
   local file, message = io.open(run.dir .. "/output", "rb")
   if not file then return nil, message end
-  while true do
-    local over = not follow or sys.kind(run.dir) == nil or sys.kind(run.dir .. "/status") ~= nil
-    for piece in function() return file:read(PIECE) end do write(piece) end
+  if how.tail then seek_tail(file, how.tail) end
+  local open = true
+  while open do
+    local over = not how.follow or sys.kind(run.dir) == nil or sys.kind(run.dir .. "/status") ~= nil
+    for piece in function() return open and file:read(PIECE) end do open = write(piece) ~= false end
     if over then break end
     task.sleep(POLL)
     file:seek("cur", 0) -- past the end that was met
@@ -107,17 +129,30 @@ function Cluster:find(word)
     self.namespace)
 end
 
-function Cluster:copy(pod, follow, write)
+local MOST <const> = 64 << 20 -- bytes of an output that is not followed
+
+local function query_of(how)
+  return (how.tail and "&tailLines=" .. how.tail or "") .. (how.timestamps and "&timestamps=true" or "")
+    .. (how.since and "&sinceTime=" .. clock.format(how.since) or "")
+end
+
+function Cluster:follow(namespace, name, container, write)
+  return self.client:logs(namespace, name, container, function(line) return write(line .. "\n") end)
+end
+
+function Cluster:copy(pod, how, write)
   local namespace, name = pod.metadata.namespace, pod.metadata.name
   local container = self.container or pod.spec.containers[1].name
-  if follow then
-    return self.client:logs(namespace, name, container, function(line) write(line .. "\n") end)
+  if how.follow and not (how.tail or how.since or how.timestamps) then
+    return self:follow(namespace, name, container, write)
   end
   local escape = self.client.escape
-  local reply = self.client:request("GET", ("/api/v1/namespaces/%s/pods/%s/log?container=%s"):format(escape(namespace),
-    escape(name), escape(container)))
+  local reply = self.client:request("GET", ("/api/v1/namespaces/%s/pods/%s/log?container=%s&limitBytes=%d%s"):format(
+    escape(namespace), escape(name), escape(container), MOST, query_of(how)))
   if reply.status ~= 200 then return nil, reply.message end
-  write(reply.body)
+  for at = 1, #reply.body, PIECE do
+    if write(reply.body:sub(at, at + PIECE - 1)) == false then break end
+  end
   return true
 end
 

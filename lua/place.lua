@@ -1,4 +1,5 @@
 -- Where tasks run, and so where commands go: a Kubernetes cluster when one is configured, else this machine.
+local audit = require "audit"
 local executor = require "executor"
 local history_rows = require "history.store"
 local kube = require "kube"
@@ -32,7 +33,7 @@ local function in_cluster(client, options)
   local self = {kind = "kubernetes", client = client, namespace = namespace}
   if options.keeps_history then
     local message
-    self.store, message = open_store(options, history_rows.schema)
+    self.store, message = open_store(options, history_rows.schema .. audit.schema)
     if not self.store then return nil, message end
   end
   function self.open(jobs)
@@ -48,7 +49,7 @@ end
 
 local function on_this_machine(options)
   local LocalState = require "state.local"
-  local db, message = open_store(options, LocalState.schema .. history_rows.schema)
+  local db, message = open_store(options, LocalState.schema .. history_rows.schema .. audit.schema)
   if not db then return nil, message end
   local self = {kind = "local", namespace = options.namespace or "default", state = LocalState.new(db), store = db}
   function self.open()

@@ -1,8 +1,10 @@
 -- The daemon over HTTP: probes, metrics, the API (lua/HTTP.md). Each request goes through here: who may, which
 -- handler, and what to say when that fails.
---   web.start(options, daemon) -> web; or nil and what is wrong     options: {listen=, token_file=, metrics_jobs=}
+--   web.start(options, daemon) -> web; or nil and what is wrong
+--     options: {listen=, auth=, token_file=, auth_audience=, metrics_jobs=}
 --   daemon: {state=, lead=, …, stopping=}: the parts of scripts/daemon.lua
 --   web:leave(), then web:close()
+local access = require "web.access"
 local address = require "web.address"
 local api = require "api"
 local Feed = require "web.feed"
@@ -17,6 +19,8 @@ local server = require "server"
 
 local Web = {}
 Web.__index = Web
+
+local MOST <const> = 32 -- requests that are worked on at once; streams and probes do not count
 
 local function failed(request, failure)
   log.error("a request failed", {method = request.method, path = request.path, error = failure})
@@ -34,14 +38,26 @@ local function guarded(request, response)
   return response
 end
 
--- The answer of a route's handler; an error in it is ours, and the client learns no more than that.
-function Web:run(route, request)
+-- Whoever may ask learns what the handler says; the rest why not.
+function Web:respond(route, request)
   local refusal = self.guard:refused(request, route.open)
   if refusal then return refusal end
-  request.by = self.guard:who(request)
-  local went_well, response = xpcall(route.handler, debug.traceback, request)
-  if went_well and response.stream then return guarded(request, response) end
-  if went_well then return request.method == "GET" and reply.tagged(request, response) or response end
+  if not route.open then access.attach(request, self.guard.auth) end
+  local response = route.handler(request)
+  if response.stream then return guarded(request, response) end
+  return request.method == "GET" and reply.tagged(request, response) or response
+end
+
+-- An error in a handler is ours, and the client learns no more than that.
+function Web:run(route, request)
+  if route.open then return self:respond(route, request) end
+  if self.busy >= MOST then
+    return reply.error(429, ("%d requests are worked on already"):format(self.busy), {retryAfterSeconds = 1})
+  end
+  self.busy = self.busy + 1
+  local went_well, response = xpcall(self.respond, debug.traceback, self, route, request)
+  self.busy = self.busy - 1
+  if went_well then return response end
   failed(request, response)
   return reply.error(500, "an error in the scheduler; its log has more")
 end
@@ -62,8 +78,9 @@ end
 function Web.start(options, daemon)
   local where, problem = address.parse(options.listen)
   if not where then return nil, problem end
-  local self = setmetatable({routes = Routes.new()}, Web)
-  self.guard, problem = Guard.new {loopback = where.loopback, address = where.address, token_file = options.token_file}
+  local self = setmetatable({routes = Routes.new(), busy = 0}, Web)
+  self.guard, problem = Guard.new {loopback = where.loopback, address = where.address, auth = options.auth,
+    token_file = options.token_file, client = daemon.where.client, audience = options.auth_audience}
   if not self.guard then return nil, problem end
   self.measured = Measured.new(daemon, options.metrics_jobs or "basic")
   self.routes:add(probes.routes(daemon))

@@ -1,6 +1,7 @@
 -- kube-scheduler [run]: the standard daemon, top to bottom. It uses only the modules of lua/API.md, so a copy of
 -- it with changes is a scheduler of your own: kube-scheduler my-daemon.lua
 local alert = require "alert"
+local audit = require "audit"
 local cli = require "cli"
 local control = require "control"
 local event = require "event"
@@ -125,9 +126,13 @@ commands = control.new {runner = runner, registry = jobs, lead = lead, state = w
   alerts = alerts, jobs = plan.jobs, bad = plan.bad, instance = options.instance, where = where,
   state_dir = options.state_dir}
 
+local acts = audit.new(where.store)
+acts:listen(commands)
+
 -- What is seen and asked over HTTP, also while another leads.
 local shown = {options = options, where = where, plan = plan, runner = runner, registry = jobs, lead = lead,
-  state = where.state, history = past, control = commands, alerts = alerts, hooks = hook_host}
+  state = where.state, history = past, control = commands, alerts = alerts, hooks = hook_host,
+  audit = acts}
 local pages
 if options.listen then
   pages, failure = web.start(options, shown)

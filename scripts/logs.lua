@@ -19,7 +19,7 @@ local source = kind == "local" and logs.files(options) or logs.cluster(client, o
 local run, message = source:find(options.words[1])
 local done = run
 if run then
-  done, message = source:copy(run, options.follow, function(piece)
+  done, message = source:copy(run, {follow = options.follow}, function(piece)
     io.write(piece)
     io.flush()
   end)

@@ -443,10 +443,46 @@ static void add_run(void *ctx, const struct run *run) {
     lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 }
 
+/* r:runs() or r:runs(job) */
 static int l_runs(lua_State *L) {
     struct registry_value *value = check(L);
+    const char *job = luaL_optstring(L, 2, NULL);
     lua_newtable(L);
-    registry_each_run(value->registry, add_run, L);
+    if (job)
+        registry_each_run_of(value->registry, job, add_run, L);
+    else
+        registry_each_run(value->registry, add_run, L);
+    return 1;
+}
+
+/* r:open_runs(place) -> those that are under way or wait, from a place (default: the first) on; the place to
+ * go on at, nil: that was the last. */
+static int l_open_runs(lua_State *L) {
+    enum { PLACES = 1000 };
+    struct registry_value *value = check(L);
+    size_t from = (size_t)luaL_optinteger(L, 2, 0);
+    lua_newtable(L);
+    size_t next = registry_each_open_run(value->registry, from, PLACES, add_run, L);
+    if (!next)
+        return 1;
+    lua_pushinteger(L, (lua_Integer)next);
+    return 2;
+}
+
+/* r:named(run's name) */
+static int l_named(lua_State *L) {
+    const struct run *run = registry_run_named(check(L)->registry, luaL_checkstring(L, 2));
+    if (!run)
+        return 0;
+    registry_push_run(L, run);
+    return 1;
+}
+
+/* r:counts() -> {state = runs in it} */
+static int l_counts(lua_State *L) {
+    size_t counts[RUN_SKIPPED + 1];
+    registry_count_runs(check(L)->registry, counts);
+    registry_push_counts(L, counts);
     return 1;
 }
 
@@ -480,6 +516,9 @@ static const luaL_Reg methods[] = {{"open", l_open},
                                    {"job", l_job},
                                    {"active", l_active},
                                    {"runs", l_runs},
+                                   {"open_runs", l_open_runs},
+                                   {"named", l_named},
+                                   {"counts", l_counts},
                                    {"run", l_run},
                                    {NULL, NULL}};
 static const luaL_Reg functions[] = {{"new", l_new}, {NULL, NULL}};

@@ -16,6 +16,7 @@ void set_string(lua_State *L, const char *name, const char *text);
 void set_integer(lua_State *L, const char *name, int64_t number);
 void set_flag(lua_State *L, const char *name, bool flag);
 
+void registry_push_counts(lua_State *L, const size_t counts[RUN_SKIPPED + 1]); /* {state = n} */
 void registry_push_run(lua_State *L, const struct run *run);
 void registry_push_open(lua_State *L, const struct run *run); /* as an entry of the open list */
 struct open_entry registry_read_open(lua_State *L, int index);

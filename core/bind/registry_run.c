@@ -91,11 +91,18 @@ static void set_circumstances(lua_State *L, const struct run *run) {
     set_upstream(L, run);
 }
 
+static const char *const states[] = {
+    [RUN_DECIDING] = "deciding", [RUN_SUBMITTED] = "submitted", [RUN_ACCEPTED] = "accepted",
+    [RUN_STARTED] = "started",   [RUN_WAITING] = "waiting",     [RUN_FINISHED] = "finished",
+    [RUN_SKIPPED] = "skipped"};
+
+void registry_push_counts(lua_State *L, const size_t counts[RUN_SKIPPED + 1]) {
+    lua_createtable(L, 0, RUN_SKIPPED + 1);
+    for (size_t state = 0; state <= RUN_SKIPPED; state++)
+        set_integer(L, states[state], (int64_t)counts[state]);
+}
+
 static void set_state(lua_State *L, const struct run *run) {
-    static const char *const states[] = {
-        [RUN_DECIDING] = "deciding", [RUN_SUBMITTED] = "submitted", [RUN_ACCEPTED] = "accepted",
-        [RUN_STARTED] = "started",   [RUN_WAITING] = "waiting",     [RUN_FINISHED] = "finished",
-        [RUN_SKIPPED] = "skipped"};
     set_string(L, "state", states[run->state]);
     if (run->result.started)
         set_integer(L, "started", run->result.started);

@@ -53,6 +53,10 @@ void *ids_get(const struct ids *ids, uint64_t id) {
     return entry ? entry->item : NULL;
 }
 
+void *ids_at(const struct ids *ids, size_t place) {
+    return ids->entries[place].item;
+}
+
 void ids_remove(struct ids *ids, uint64_t id) {
     struct ids_entry *entry = find(ids, id);
     if (!entry)

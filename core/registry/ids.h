@@ -14,6 +14,7 @@ struct ids {
 
 uint64_t ids_add(struct ids *ids, void *item); /* 0: out of memory */
 void *ids_get(const struct ids *ids, uint64_t id);
+void *ids_at(const struct ids *ids, size_t place); /* place < count; NULL: it is free */
 void ids_remove(struct ids *ids, uint64_t id);
 void ids_free(struct ids *ids);
 

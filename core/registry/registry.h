@@ -263,6 +263,17 @@ void registry_each_job(const struct registry *registry, void (*each)(void *ctx, 
                        void *ctx);
 void registry_each_run(const struct registry *registry, void (*each)(void *ctx, const struct run *run),
                        void *ctx);
+/* The same of one job; none when there is no such job. */
+void registry_each_run_of(const struct registry *registry, const char *job,
+                          void (*each)(void *ctx, const struct run *run), void *ctx);
+/* Runs that are under way or wait, in slices, so that the loop can turn between them: looks at so many places
+ * from `from` on (0: the first) and gives the place to go on at, 0: that was the last. What comes or goes
+ * between two slices may be met or not. */
+size_t registry_each_open_run(const struct registry *registry, size_t from, size_t places,
+                              void (*each)(void *ctx, const struct run *run), void *ctx);
+const struct run *registry_run_named(const struct registry *registry, const char *name); /* NULL */
+/* How many runs are in each state. */
+void registry_count_runs(const struct registry *registry, size_t counts[RUN_SKIPPED + 1]);
 const char *run_job_name(const struct run *run);
 const char *run_namespace(const struct run *run);
 int64_t run_last_success(const struct run *run); /* slot of the job's newest good run; 0: none is known */

@@ -3,14 +3,10 @@ local clock = require "clock"
 local crypto = require "crypto"
 local json = require "json"
 local names = require "names"
-local problems = require "problems"
 local reply = require "web.reply"
 local requests = require "control.request"
-local schedule = require "schedule"
-local steps = require "steps"
 local sys = require "sys"
 local when = require "when"
-local yaml = require "yaml"
 
 local commands = {}
 
@@ -51,7 +47,7 @@ local function order(daemon, request, command, more)
   return answer
 end
 
--- f(request, body) behind the body; job: the segment's, checked before (lua/api.lua)
+-- f(daemon, request, body) behind the body; job: the segment's, checked before (lua/api.lua)
 local function with_body(f)
   return function(daemon, request)
     local body, refused = body_of(request)
@@ -91,21 +87,46 @@ commands.backfill = plain("backfill", {"from", "to", "parallel", "max"}, true)
 commands.pause = plain("suspend", {"reason", "until"}, false)
 commands.unpause = plain("resume", {}, false)
 
--- The body is a schedule.yml; templates and hooks are those of the daemon's folder.
-function commands.check(daemon, request)
-  local options = daemon.options
-  local path = options.dir .. "/schedule.yml"
-  local plan = schedule.load {dir = options.dir, name = "schedule.yml", instance = options.instance,
-    namespace = daemon.where.namespace, watched = options.watch_namespaces, hooks = options.hooks,
-    pause = steps.new(), open = function(file) return yaml.load(file, file == path and request.body or nil) end}
-  local causes = {}
-  for _, problem in ipairs(plan.problems) do
-    causes[#causes + 1] = {reason = problem.severity == "error" and "FieldValueInvalid" or "Warning",
-      message = problems.format(problem), field = ("%s:%d:%d"):format(problem.file, problem.line, problem.column)}
-  end
-  local errors = plan.problems:errors()
-  if errors == 0 then return reply.json(200, {jobs = #plan.jobs, warnings = json.array(causes)}) end
-  return reply.error(422, ("the schedule has %d mistakes"):format(errors), {causes = causes})
+commands.silence = plain("silence", {"reason", "until"}, true)
+commands.unsilence = plain("unsilence", {}, true)
+
+-- All jobs' alerts.
+function commands.silence_all(daemon, request)
+  request.job = {name = "all"}
+  return commands.silence(daemon, request)
 end
+
+function commands.unsilence_all(daemon, request)
+  request.job = {name = "all"}
+  return commands.unsilence(daemon, request)
+end
+
+-- Slots that run go on; no more of them are started.
+function commands.cancel_backfill(daemon, request)
+  local id, under_way = request.segments.id, nil
+  for _, each in ipairs(daemon.control.backfill:describe()) do
+    if each.id == id then under_way = each end
+  end
+  local job = under_way and daemon.runner.jobs[under_way.job]
+  if not under_way then
+    return reply.error(404, ("there is no backfill '%s' under way"):format(id), {kind = "backfills", name = id})
+  end
+  local refused = request.refuse("delete", "jobs/backfill", job and job.namespace or "", under_way.job)
+  if refused then return refused end
+  local answer
+  answer, refused = order(daemon, request, "backfill", {cancel = id})
+  return answer and reply.json(200, answer) or refused
+end
+
+function commands.backfills(daemon, request)
+  local allowed, out = request.scope("list", "jobs"), {}
+  for _, each in ipairs(daemon.control.backfill:describe()) do
+    local job = daemon.runner.jobs[each.job]
+    if allowed(job and job.namespace or "") then out[#out + 1] = each end
+  end
+  return reply.json(200, {kind = "BackfillList", items = json.array(out)})
+end
+
+commands.body, commands.order = with_body, order
 
 return commands

@@ -1,51 +1,68 @@
 -- Lists in pages: what is sorted, and where the next page goes on. A token names the last row, so rows that come or go
--- meanwhile neither repeat nor hide others.
+-- meanwhile neither repeat nor hide others. Of many entries only a page's worth is ever kept in order.
+--   local page = list.page{limit=, token=, descending=, keys="string" or "number"}; or nil and what is wrong
+--   page:add(key, name, value)      for each row, in any order
+--   page:finish() -> values in order, the next page's token or nil, how many rows come after this page, and in all
 local crypto = require "crypto"
 local json = require "json"
 
 local list = {}
 
-local DEFAULT, MOST = 100, 500
+local Page = {}
+Page.__index = Page
 
--- A whole number from 1 to most; or nil and what is expected.
-function list.limit(text)
-  if text == nil then return DEFAULT end
-  local n = math.tointeger(tonumber(text))
-  if n and n >= 1 and n <= MOST then return n end
-  return nil, ("limit: a number from 1 to %d expected"):format(MOST)
+local function read_token(token, keys)
+  local text = crypto.base64_decode(token)
+  local place = text and json.parse(text)
+  if type(place) == "table" and type(place.name) == "string" and type(place.key) == keys then return place end
+  return nil, "continue: not a token of this list"
 end
 
-local function before(a, b, descending)
+function list.page(options)
+  local self = setmetatable({limit = options.limit, descending = options.descending, rows = {}, total = 0, behind = 0},
+    Page)
+  if options.token then
+    local problem
+    self.after, problem = read_token(options.token, options.keys)
+    if not self.after then return nil, problem end
+  end
+  return self
+end
+
+function Page:before(a, b)
   if a.key ~= b.key then
-    if descending then return a.key > b.key end
+    if self.descending then return a.key > b.key end
     return a.key < b.key
   end
   return a.name < b.name
 end
 
-local function read_token(token)
-  local text = crypto.base64_decode(token)
-  local place = text and json.parse(text)
-  if type(place) == "table" and type(place.name) == "string" and place.key ~= nil then return place end
+-- Where the row belongs among those that are kept.
+function Page:place_of(row)
+  local low, high = 1, #self.rows + 1
+  while low < high do
+    local middle = (low + high) // 2
+    if self:before(self.rows[middle], row) then low = middle + 1 else high = middle end
+  end
+  return low
 end
 
--- entries: {{key=, name=, …}} with keys of one type. Gives those of the page and the token of the next, or nil and
--- what is wrong.
-function list.page(entries, limit, token, descending)
-  local after
-  if token then
-    after = read_token(token)
-    if not after or entries[1] and type(after.key) ~= type(entries[1].key) then
-      return nil, "continue: not a token of this list"
-    end
-  end
-  table.sort(entries, function(a, b) return before(a, b, descending) end)
-  local page, first = {}, 1
-  while after and entries[first] and not before(after, entries[first], descending) do first = first + 1 end
-  for i = first, math.min(first + limit - 1, #entries) do page[#page + 1] = entries[i] end
-  local last = page[#page]
-  if not last or not entries[first + limit] then return page, nil, 0 end
-  return page, crypto.base64(json.encode {key = last.key, name = last.name}), #entries - (first + limit - 1)
+function Page:add(key, name, value)
+  local row = {key = key, name = name, value = value}
+  self.total = self.total + 1
+  if self.after and not self:before(self.after, row) then return end
+  self.behind = self.behind + 1
+  if #self.rows == self.limit and self:before(self.rows[#self.rows], row) then return end
+  table.insert(self.rows, self:place_of(row), row)
+  self.rows[self.limit + 1] = nil
+end
+
+function Page:finish()
+  local values, last = {}, self.rows[#self.rows]
+  for i, row in ipairs(self.rows) do values[i] = row.value end
+  local remaining = self.behind - #self.rows
+  local token = remaining > 0 and crypto.base64(json.encode {key = last.key, name = last.name}) or nil
+  return values, token, remaining, self.total
 end
 
 return list

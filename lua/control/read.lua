@@ -56,7 +56,7 @@ function read.run(self, request)
   if not job then return nil, problem end
   if type(request.run) ~= "string" then return nil, "run: a name expected" end
   local last
-  for _, run in ipairs(self.registry:runs()) do
+  for _, run in ipairs(self.registry:runs(job.name)) do
     local attempt = run.name == request.run or run.name:sub(1, #request.run + 2) == request.run .. "-r"
     if attempt and not over[run.state] then return {run = run.name, state = run.state, reason = run.reason} end
     if attempt and (not last or run.attempt > last.attempt) then last = run end
@@ -67,24 +67,24 @@ function read.run(self, request)
   return {run = record.run, record = record}
 end
 
-local function by_state(runs)
+local function by_state(registry)
   local counts = {}
-  for _, run in ipairs(runs) do counts[run.state] = (counts[run.state] or 0) + 1 end
+  for state, n in pairs(registry:counts()) do counts[state] = n > 0 and n or nil end
   return counts
 end
 
-local function waiting(runs)
+local function waiting(open)
   local out = {}
-  for _, run in ipairs(runs) do
-    if run.state == "waiting" then
-      out[#out + 1] = {job = run.job, slot = run.slot, reason = run.reason, not_before = run.not_before}
+  for _, entry in ipairs(open) do
+    if entry.waits then
+      out[#out + 1] = {job = entry.job, slot = entry.slot, reason = entry.waits, not_before = entry.not_before}
     end
   end
   return json.array(out)
 end
 
 function read.status(self)
-  local now, runs = clock.now(), self.registry:runs()
+  local now = clock.now()
   local watermark, open = self.registry:peek()
   local suspended = {}
   for name, order in pairs(self.runner.suspended) do suspended[name] = in_force(order, now) end
@@ -93,8 +93,8 @@ function read.status(self)
   return {
     instance = self.instance, executor = self.where.kind, namespace = self.where.namespace,
     leader = self.state:describe(), since = self.lead.since, watermark = watermark, undecided = #open,
-    held = self.lead.held, jobs = #self.jobs, bad = json.array(self.bad), runs = by_state(runs),
-    waiting = waiting(runs), paused = in_force(self.runner.paused, now), suspended = json.object(suspended),
+    held = self.lead.held, jobs = #self.jobs, bad = json.array(self.bad), runs = json.object(by_state(self.registry)),
+    waiting = waiting(open), paused = in_force(self.runner.paused, now), suspended = json.object(suspended),
     silences = json.object(silences),
     backfills = json.array(self.backfill:describe()), configuration = self.reload:describe(),
   }
@@ -107,7 +107,7 @@ function read.why(self, request)
   local baseline = (self.lead.baselines or {})[job.name]
   return why.slot {
     job = job, slot = request.slot, now = clock.now(), records = self.history:find(job.name, request.slot),
-    runs = self.registry:runs(), suspended = self.runner.suspended[job.name], paused = self.runner.paused,
+    runs = self.registry:runs(job.name), suspended = self.runner.suspended[job.name], paused = self.runner.paused,
     baseline = baseline and baseline.since, held = self.lead.held, since = self.lead.since,
     watermark = (self.registry:peek()),
   }

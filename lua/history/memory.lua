@@ -6,7 +6,8 @@ local MOST = 20000             -- records
 local MOST_TAILS = 16 << 20    -- bytes of log tails
 
 function Memory.new(_, rows)
-  return setmetatable({rows = rows, jobs = {}, known = {}, queue = {}, first = 1, tails = 0, first_tail = 1}, Memory)
+  return setmetatable({rows = rows, jobs = {}, known = {}, queue = {}, first = 1, tails = 0, first_tail = 1,
+    last_id = 0}, Memory)
 end
 
 local function key(record) return record.namespace .. "/" .. record.run end
@@ -19,7 +20,7 @@ end
 
 function Memory:forget(record)
   if self.known[key(record)] ~= record then return end -- it was replaced, or has gone already
-  self.known[key(record)] = nil
+  self.known[key(record)], record.id = nil, nil
   self.tails = self.tails - tail_size(record)
   record.log_tail = nil
   local list = self.jobs[record.job]
@@ -55,6 +56,8 @@ function Memory:add(record)
   if old then self:forget(old) end
   local list = self.jobs[record.job] or {}
   self.jobs[record.job], self.known[key(record)] = list, record
+  self.last_id = self.last_id + 1
+  record.id = self.last_id
   list[#list + 1] = record
   self.queue[#self.queue + 1] = record
   self.tails = self.tails + tail_size(record)
@@ -77,6 +80,34 @@ end
 function Memory:list(job, limit)
   if job then return newest_first(self.jobs[job] or {}, limit, function() return true end) end
   return newest_first(self.queue, limit, function(record) return self.known[key(record)] == record end)
+end
+
+local function fits(record, query)
+  return (not query.outcomes or query.outcomes[record.outcome]) and record.at >= (query.since or record.at)
+    and record.at < (query.till or math.huge)
+end
+
+-- The same, those that fit a query of History:page. Ids count the queue, whose places move when it is shortened.
+function Memory:batch(query)
+  local list = query.job and (self.jobs[query.job] or {}) or self.queue
+  local out, i = {}, #list
+  while i > 0 and #out < query.limit do
+    local record = list[i]
+    if not record then break end -- older ones are gone
+    local there = record.id and record.id < (query.before or math.huge)
+    if there and fits(record, query) then out[#out + 1] = record end
+    i = i - 1
+  end
+  return out
+end
+
+function Memory:recent(jobs, count, pause)
+  local out = {}
+  for _, job in ipairs(jobs) do
+    out[job.name] = self:list(job.name, count)
+    pause()
+  end
+  return out
 end
 
 -- The records of a job's slot, newest first; missed ones stand for several slots.

@@ -125,11 +125,14 @@ local function finish_when_ended(client, log, namespace, pod, container)
   end
 end
 
--- Calls on_line(line) for each line of a container's output, from its first to its end, and waits for that: true, or
--- nil and a message. The Pod may still have to start.
+-- Calls on_line(line) for each line of a container's output, from its first to its end or until it gives false, and
+-- waits for that: true, or nil and a message. The Pod may still have to start.
 function calls:logs(namespace, pod, container, on_line)
   namespace = namespace or self:namespace()
-  local log = self:follow(namespace, pod, container, on_line)
+  local log
+  log = self:follow(namespace, pod, container, function(line)
+    if on_line(line) == false then log:finish() end
+  end)
   task.spawn(finish_when_ended, self, log, namespace, pod, container)
   return log:wait()
 end

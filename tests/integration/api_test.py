@@ -13,6 +13,10 @@ JSON = {"Content-Type": "application/json"}
 MANY = {f"job-{number:02}": {"cron": "0 0 1 1 *", "template": "pod.json"} for number in range(25)}
 SLOW = json.dumps({**POD, "spec": {"containers": [{
     "name": "main", "image": "x", "command": ["sh", "-c", "echo first; sleep 2; echo last"]}]}})
+BAD = json.dumps({**POD, "metadata": {"labels": {"team": "x"}}, "spec": {"containers": [{
+    "name": "main", "image": "x", "command": ["false"]}]}})
+LINES = json.dumps({**POD, "spec": {"containers": [{
+    "name": "main", "image": "x", "command": ["sh", "-c", "for i in $(seq 100); do echo line $i; done"]}]}})
 PI = "/v1/jobs/default/pi"
 
 
@@ -80,6 +84,130 @@ def _():
     assert status == 200 and manifest["metadata"]["name"].endswith("-1767225600"), manifest
     status, answer = web.get("/v1/jobs/default/pi/explain?slot=2026-02-02T00:00:00Z")
     assert status == 200 and answer["verdict"] == "never", answer
+
+
+@test("a list says of each job what a table shows, and finds jobs by what they did", seconds=90)
+def _():
+    jobs = {"bad": {"cron": "0 0 1 1 *", "template": "bad.json"}, "good": {"cron": "0 0 1 1 *", "template": "pod.json"}}
+    web = Web(jobs=jobs, files={"bad.json": BAD})
+    for name in jobs:
+        ran(web, post(web, f"/v1/jobs/default/{name}/trigger")[1]["run"])
+    rows = {job["name"]: job for job in web.get("/v1/jobs")[1]["items"]}
+    assert rows["bad"]["state"] == "failing" and rows["bad"]["failures"] == 1 and rows["bad"]["words"], rows
+    assert [bar["outcome"] for bar in rows["bad"]["recent"]] == ["failed"] and rows["good"]["recent"][0]["seconds"] >= 0
+    for query, names in (("failed=true", ["bad"]), ("state=enabled", ["good"]), ("label=team%3Dx", ["bad"]),
+                         ("label=!team", ["good"]), ("failed_since=-1h", ["bad"]), ("failed_since=%2B1h", []),
+                         ("active", [])):
+        page = web.get("/v1/jobs?" + query)[1]
+        assert [job["name"] for job in page["items"]] == names and page["metadata"]["total"] == len(names), (query, page)
+    for query, field in (("label=a%20b", "label"), ("state=odd", "state"), ("failed_since=x", "failed_since")):
+        status, answer = web.get("/v1/jobs?" + query)
+        assert status == 400 and answer["details"]["causes"][0]["field"] == field, (query, answer)
+
+
+@test("runs come in pages, by outcome, and with slots that did not run", seconds=90)
+def _():
+    web = Web(jobs={"tick": {"cron": "* * * * * *", "template": "pod.json", "overlap": "allow"}})
+    tick = "/v1/jobs/default/tick"
+    wait_for(lambda: len(web.get(tick + "/runs?outcome=succeeded")[1]["items"]) >= 3, 40, "three runs")
+    post(web, tick + "/suspend", {"reason": "enough"})
+    skipped = wait_for(lambda: web.get(tick + "/runs?outcome=skipped,missed")[1]["items"], 20, "a slot that was skipped")
+    assert "enough" in skipped[0]["reason"], skipped
+    seen, token = [], ""
+    while token is not None:
+        page = web.get(f"/v1/runs?state=over&outcome=succeeded&limit=2{token}")[1]
+        seen += [run["id"] for run in page["items"]]
+        token = page.get("metadata", {}).get("continue")
+        token = token and "&continue=" + token
+    assert len(seen) == len(set(seen)) >= 3 and seen == sorted(seen, reverse=True), seen
+    assert web.get("/v1/runs?until=2020-01-01")[1]["items"] == [] and web.get("/v1/runs?since=-1h")[1]["items"]
+    assert web.get("/v1/runs?state=odd")[0] == 400
+
+
+@test("a run's log can be cut and searched", seconds=60)
+def _():
+    web = Web(jobs={"pi": {"cron": "0 0 1 1 *", "template": "lines.json"}}, files={"lines.json": LINES})
+    run = ran(web, post(web, PI + "/trigger", {"reason": "to see"})[1]["run"])
+    assert run["note"] == "to see"
+    log = f"/v1/runs/{run['id']}/log"
+    assert web.get(log + "?tail=2")[1] == "line 99\nline 100\n"
+    assert web.get(log + "?grep=7&tail=20")[1] == "".join(f"line {n}\n" for n in range(81, 101) if "7" in str(n))
+    assert web.get(log + "?tail=0")[0] == 400 and web.get(log + "?since=-1h")[0] == 400
+
+
+@test("slots to come are in order, without those that a calendar drops; a heat map counts them", seconds=60)
+def _():
+    web = Web(jobs={"a": {"cron": "0 12 * * *", "template": "pod.json", "skip_on": "sat"},
+                    "b": {"cron": "30 11 * * *", "template": "pod.json"}, "off": {"cron": "", "template": "pod.json"},
+                    "c": {"cron": "30 11 * * *", "template": "pod.json", "timezone": "UTC"}})
+    span = "from=2026-11-27&to=2026-11-29"  # a Friday and a Saturday
+    status, answer = web.get("/v1/upcoming?" + span)
+    assert status == 200 and answer["complete"] is True, answer
+    assert [(slot["job"], slot["slot"]["time"][8:16]) for slot in answer["items"]] == \
+        [("b", "27T11:30"), ("c", "27T11:30"), ("a", "27T12:00"), ("b", "28T11:30"), ("c", "28T11:30")], answer
+    assert web.get(f"/v1/upcoming?{span}&limit=2")[1]["complete"] is False
+    heat = web.get(f"/v1/heatmap?{span}&step=86400")[1]
+    assert heat["buckets"] == [3, 2] and heat["most"] == 3 and heat["complete"] is True, heat
+    assert heat["peaks"][0]["starts"] == 2 and heat["peaks"][0]["jobs"] == ["b", "c"], heat
+    assert web.get("/v1/heatmap?step=60")[0] == 400 and web.get("/v1/upcoming?from=now&to=-1h")[0] == 400
+
+
+@test("one order for many jobs does nothing when others are meant than were seen", seconds=60)
+def _():
+    web = Web(jobs=MANY)
+    order = {"action": "suspend", "filter": {"q": "job-1"}, "reason": "works", "until": "+1h"}
+    assert post(web, "/v1/bulk", {**order, "dryRun": True})[1]["count"] == 10
+    assert post(web, "/v1/bulk", {**order, "expect": 9})[0] == 409
+    assert web.get("/v1/jobs?state=suspended")[1]["items"] == []
+    assert post(web, "/v1/bulk", {**order, "expect": 10})[1] == {"action": "suspend", "count": 10, "failed": []}
+    assert len(web.get("/v1/jobs?state=suspended")[1]["items"]) == 10
+    assert post(web, "/v1/bulk", {"action": "resume", "jobs": ["default/job-11"]})[0] == 200
+    assert len(web.get("/v1/jobs?state=suspended")[1]["items"]) == 9
+    assert post(web, "/v1/bulk", {"action": "trigger", "jobs": ["default/job-00", "default/job-01"]})[1]["count"] == 2
+    wait_for(lambda: len(web.get("/v1/runs?state=over&trigger=manual")[1]["items"]) == 2, 30, "two runs")
+    for wrong in ({"action": "explode", "jobs": []}, {"action": "resume"}, {"action": "resume", "jobs": ["other/job-00"]},
+                  {"action": "resume", "filter": {"state": "odd"}}):
+        assert post(web, "/v1/bulk", wrong)[0] == 400, wrong
+
+
+@test("what was ordered is in the audit, also after a restart", seconds=90)
+def _():
+    web = Web()
+    post(web, PI + "/suspend", {"reason": "repairs", "until": "+1h"})
+    post(web, PI + "/silence", {"reason": "known", "until": "+1h"})
+    assert web.get(PI)[1]["silenced"]["reason"] == "known"
+    post(web, PI + "/resume")
+    folder = web.daemon.folder
+    web.daemon.stop()
+    web = Web(folder=folder)
+    acts = web.get("/v1/audit")[1]["items"]
+    assert [act["command"] for act in acts] == ["resume", "silence", "suspend"], acts
+    assert acts[2]["reason"] == "repairs" and "HTTP from 127.0.0.1" in acts[2]["by"] and acts[2]["detail"]["until"]
+    page = web.get("/v1/audit?limit=2")[1]
+    rest = web.get("/v1/audit?limit=2&continue=" + page["metadata"]["continue"])[1]
+    assert [act["command"] for act in rest["items"]] == ["suspend"] and "metadata" not in rest, rest
+    assert web.get("/v1/audit?job=other")[1]["items"] == []
+
+
+@test("a change is refused when the job is not as it was seen", seconds=60)
+def _():
+    web = Web()
+    tag = web.response("GET", PI).headers["ETag"]
+    assert post(web, PI + "/suspend", {"until": "+1h"}, **{"If-Match": tag})[0] == 200
+    status, answer = post(web, PI + "/resume", {}, **{"If-Match": tag})
+    assert status == 412 and web.get(PI)[1]["state"] == "suspended", answer
+
+
+@test("a backfill can be cancelled, and a draft is compared with what is at work", seconds=60)
+def _():
+    web = Web(jobs={"slow": {"cron": "0 0 * * *", "template": "slow.json"}}, files={"slow.json": SLOW})
+    answer = post(web, "/v1/jobs/default/slow/backfill", {"from": "2026-06-01", "to": "2026-06-09"})[1]
+    assert [each["id"] for each in web.get("/v1/backfills")[1]["items"]] == [answer["id"]]
+    assert web.request("DELETE", "/v1/backfills/" + answer["id"])[1]["cancelled"] is True
+    assert web.request("DELETE", "/v1/backfills/" + answer["id"])[0] == 404
+    status, changes = web.request("POST", "/v1/diff", 'new: {cron: "1 * * * *", template: slow.json}')
+    assert status == 200 and [(job["name"], job["what"]) for job in changes["jobs"]] == \
+        [("new", "added"), ("slow", "removed")], changes
 
 
 @test("what is not there is 404 with what was meant", seconds=60)
