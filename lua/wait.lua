@@ -41,7 +41,7 @@ local function copy_output(options, run)
   local source = kind == "local" and logs.files(options) or logs.cluster(client, options)
   local found, message = source:find(run)
   local done = found
-  if found then done, message = source:copy(found, true, function(piece) io.write(piece) io.flush() end) end
+  if found then done, message = source:copy(found, {follow = true}, function(piece) io.write(piece) io.flush() end) end
   if not done then ask.complain(options, 0, "no output: %s", message) end
 end
 
