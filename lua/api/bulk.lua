@@ -5,7 +5,7 @@ local commands = require "api.commands"
 local json = require "json"
 local query = require "api.query"
 local reply = require "web.reply"
-local slice = require "web.slice"
+local steps = require "steps"
 
 local actions = {
   trigger = {"create", "jobs/trigger"}, suspend = {"update", "jobs/suspend"}, resume = {"update", "jobs/suspend"},
@@ -87,7 +87,7 @@ local function follow(daemon, request, body, jobs, pause)
 end
 
 return commands.body(function(daemon, request, body)
-  local action, pause = actions[body.action], slice()
+  local action, pause = actions[body.action], steps.new()
   if not action then
     return query.bad("action", "action: trigger, suspend, resume, silence or unsilence expected")
   end

@@ -47,7 +47,7 @@ function draft.diff(daemon, request)
   local plan = load(daemon, request.body)
   local refusal = refused(plan)
   if refusal then return refusal end
-  local changes = diff.jobs(daemon.control.jobs, plan.jobs)
+  local changes = diff.jobs(daemon.control.jobs, plan.jobs, steps.new())
   for i, change in ipairs(changes) do
     changes[i] = {name = change.name, what = change.what, fields = change.fields and json.array(change.fields),
       slots_count_from_now = change.what == "added" or change.slots or nil}

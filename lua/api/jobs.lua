@@ -8,7 +8,7 @@ local names = require "names"
 local preview = require "preview"
 local query = require "api.query"
 local reply = require "web.reply"
-local slice = require "web.slice"
+local steps = require "steps"
 local template = require "template"
 local view = require "api.view"
 
@@ -60,7 +60,7 @@ function jobs.list(daemon, request)
   if not recent then return refused end
   filter, refused = jobs.wanted(request)
   if not filter then return refused end
-  local pause = slice()
+  local pause = steps.new()
   local page
   page, refused = collect(daemon, request, limit, filter, pause)
   if not page then return refused end
@@ -73,7 +73,7 @@ end
 
 function jobs.one(daemon, request)
   local job = request.job
-  local out = view.job(daemon, job, daemon.history:recent({job}, RECENT, slice())[job.name] or {})
+  local out = view.job(daemon, job, daemon.history:recent({job}, RECENT, steps.new())[job.name] or {})
   out.place = ("%s:%d"):format(job.file, job.line)
   out.template, out.args, out.labels = job.template, job.args, json.object(choose.labels(job))
   out.may = json.array(request.rights(job))
@@ -89,7 +89,7 @@ function jobs.next(_, request)
   if not zone then return refused end
   from, refused = query.instant(request, "from", clock.now(), zone)
   if not from then return refused end
-  local pause, slots = slice(), {}
+  local pause, slots = steps.new(), {}
   local slot = request.job.schedule and calendar.next(request.job, from)
   while slot and #slots < count do
     slots[#slots + 1] = slot

@@ -4,7 +4,7 @@ local log = require "api.log"
 local pod = require "api.pod"
 local query = require "api.query"
 local reply = require "web.reply"
-local slice = require "web.slice"
+local steps = require "steps"
 local view = require "api.view"
 
 local runs = {}
@@ -54,7 +54,7 @@ end
 local function list(daemon, request, job, more)
   local want, refused = asked(request)
   if not want then return refused end
-  local pause, allowed, out = slice(), request.scope("list", "runs"), {}
+  local pause, allowed, out = steps.new(), request.scope("list", "runs"), {}
   local namespace, trigger = request.query.namespace, request.query.trigger
   local function accept(run)
     return allowed(run.namespace) and (not job or run.job == job) and (not namespace or run.namespace == namespace)

@@ -5,7 +5,7 @@ local clock = require "clock"
 local json = require "json"
 local query = require "api.query"
 local reply = require "web.reply"
-local slice = require "web.slice"
+local steps = require "steps"
 local view = require "api.view"
 
 local times = {}
@@ -72,7 +72,7 @@ function times.upcoming(daemon, request)
   if not limit then return refused end
   from, to = span(request, DAY, "UTC")
   if not from then return to end
-  local pause, out = slice(), {}
+  local pause, out = steps.new(), {}
   local heap = first_slots(daemon, request, from, to, pause)
   while heap[1] and #out < limit do
     local top = heap[1]
@@ -175,7 +175,7 @@ end
 function times.heatmap(daemon, request)
   local want, refused = heat_wanted(request)
   if not want then return refused end
-  local pause, buckets, left = slice(), {}, MOST_COUNTED
+  local pause, buckets, left = steps.new(), {}, MOST_COUNTED
   for i = 1, (want.to - want.from + want.step - 1) // want.step do buckets[i] = 0 end
   local groups = groups_of(daemon, request, pause)
   for _, group in ipairs(groups) do left = count(group, want, buckets, left, pause) end

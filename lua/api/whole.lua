@@ -2,7 +2,7 @@
 local json = require "json"
 local query = require "api.query"
 local reply = require "web.reply"
-local slice = require "web.slice"
+local steps = require "steps"
 local sys = require "sys"
 local view = require "api.view"
 
@@ -33,7 +33,7 @@ function whole.audit(daemon, request)
   return reply.list("AuditList", {continue = token}, rows, function(row)
     return {at = view.time(row.at), command = row.command, job = row.job, by = row.by, reason = row.reason,
       request = row.request, detail = json.object(row.detail)}
-  end, slice())
+  end, steps.new())
 end
 
 return whole

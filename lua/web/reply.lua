@@ -20,7 +20,7 @@ function reply.json(status, value, headers)
 end
 
 -- {kind=, metadata=, items=, …more}: each row is made by show(value) and written by itself, for a whole page at once
--- would take too long. pause: of lua/web/slice.lua.
+-- would take too long. pause: of lua/steps.lua.
 function reply.list(kind, metadata, values, show, pause, more)
   local head = {kind = kind, metadata = next(metadata) and metadata or nil}
   for name, value in pairs(more or {}) do head[name] = value end
