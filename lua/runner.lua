@@ -25,7 +25,7 @@ Runner.__index = Runner
 -- no order {resumed=true} is there; what was ordered alone stands in `orders`.
 function Runner.new(options)
   local self = setmetatable({instance = options.instance, settings = options.settings or {}, hooks = options.hooks,
-    alerts = options.alerts, history = options.history,
+    alerts = options.alerts, history = options.history, summary = options.summary,
     listeners = {}, jobs = {}}, Runner)
   for _, job in ipairs(options.jobs) do self.jobs[job.name] = job end
   self:set_orders({}, nil)
@@ -313,7 +313,7 @@ function Runner:on_started(run)
   if self.hooks:defined "on_started" then
     self.wishes:tell("on_started", event.of_run("started", run, self.jobs[run.job]))
   end
-  if run.lateness > LATE then self:tell_running("on_late", run, ("it starts %d s late"):format(run.lateness)) end
+  if run.lateness > LATE then self:tell_running("on_late", run, ("it starts %.0f s late"):format(run.lateness)) end
   self:note("started", run)
 end
 

@@ -44,6 +44,7 @@ function keeper:load(host, file)
   local reply, why, overdue = host:exchange({op = "load", file = file, budget = self.load_seconds}, self.load_seconds)
   self.running = nil
   if reply then
+    self.deaths[file] = nil -- whatever killed earlier hosts, it is not in this file
     if reply.error then
       self:file_failed(file, reply.error)
     elseif not self.loaded then

@@ -2,9 +2,12 @@
 """Hooks in a running daemon: each is told of what it is for, what they keep lasts, and none of those that misbehave costs
 a slot. The machine may be ten times slower."""
 
+import calendar
 import json
 import os
 import re
+import signal
+import time
 
 from harness import ROOT, Daemon, FakeApi, main, run_binary, temporary_folder, test, wait_for
 
@@ -62,6 +65,215 @@ def _():
     count_on(FILES, ["run", "--executor", "kubernetes"], api)
     [state] = [obj for obj in api.objects("configmaps") if obj["metadata"]["name"] == "kube-scheduler-state"]
     assert int(json.loads(state["data"]["hooks"])["runs"]) > 3, state
+
+
+# --- each hook is called for what lua/HOOKS.md says, and is told what it says ---
+
+MANUAL = open(os.path.join(ROOT, "lua/HOOKS.md")).read()
+NAMES = re.findall(r"^\| `(\w+)\(event\)` \|", MANUAL, re.M)
+ALWAYS = {"hook", "kind", "id"}
+RUN = ALWAYS | {"job", "namespace", "run", "slot", "slot_time", "lateness", "attempt", "trigger", "schedule", "file", "line",
+                "history"}
+OVER = RUN | {"outcome", "finished", "log_tail"}
+FIELDS = {"on_leader": ALWAYS | {"slot", "slot_time", "message"}, "on_reload": ALWAYS | {"slot", "slot_time", "message"},
+          "before_run": RUN, "before_create": RUN | {"manifest"}, "on_started": RUN | {"started"},
+          "on_late": RUN | {"message"}, "on_overrun": RUN | {"message", "started"}, "on_slow": RUN | {"message", "started"},
+          "on_succeeded": OVER | {"started", "exit_code"}, "on_recovered": OVER | {"started", "exit_code"},
+          "on_failed": OVER, "on_attempt_failed": OVER | {"retry_at", "exit_code", "manifest"},
+          "on_start_failed": OVER | {"reason"}, "on_skipped": RUN | {"reason"},
+          "on_missed": RUN | {"missed", "missed_from"}}
+
+
+def documented_types():
+    """{field: type} of the manual's table."""
+    section = MANUAL.split("\n## The event\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+) \| ([^|]+) \|", section, re.M)
+    types = {}
+    for names, kinds in rows:
+        names, kinds = re.findall(r"`(\w+)`", names), kinds.split(", ")
+        types.update(zip(names, kinds if len(kinds) == len(names) else kinds * len(names)))
+    return types
+
+
+KINDS = {"text": (str,), "integer": (int,), "number": (int, float), "list of texts": (list, dict), "table": (dict,)}
+
+
+def check_event(event):
+    types = documented_types()
+    missing = FIELDS[event["hook"]] - set(event)
+    assert not missing, (missing, event)
+    for field, value in event.items():
+        assert isinstance(value, KINDS[types[field]]) and not isinstance(value, bool), (field, value, types[field])
+
+
+def told(daemon, hook, job=None):
+    """The events that the hook was told of, as it saw them."""
+    whole = daemon.log().rpartition("\n")[0].splitlines()
+    messages = [json.loads(line).get("message", "") for line in whole if "told {" in line]
+    events = [json.loads(message[5:]) for message in messages]
+    return [event for event in events if event["hook"] == hook and job in (None, event.get("job"))]
+
+
+def told_hooks():
+    """Hooks that print all they are told."""
+    lines = [f"function {name}(event)\n  print('told ' .. json.encode(event))\n"
+             + ("  if event.job == 'vetoed' then return false, 'not wanted' end\n" if name == "before_run" else "")
+             + "end\n" for name in NAMES]
+    return "".join(lines)
+
+
+def command(text, **rules):
+    return {**TICK, "args": [text], **rules}
+
+
+JOBS = {
+    "good": command("echo hello"),
+    "flaky": command("exit 3", retries={"max": 1, "delay": "1s"}),
+    "nostart": {**TICK, "template": "nostart.yml"},
+    "vetoed": TICK,
+    "recovers": command("test -e flag || { touch flag; exit 1; }", overlap="enqueue"),
+    "long": command("sleep 60", overlap="forbid", expect_duration="1s"),
+    "slows": command("echo >>count; test $(wc -l <count) -lt 25 || sleep 60", overlap="enqueue"),
+    "misses": {**TICK, "catch_up": "none"},
+}
+NOSTART = POD.replace('"sh", "-c"', '"/nowhere"')
+
+
+@test("every hook is called, with the event that is documented", 240)
+def _():
+    arguments = [*LOCAL, "--log-format", "json"]
+    daemon = Daemon(arguments, {"schedule.yml": schedule(JOBS), "pod.yml": POD, "nostart.yml": NOSTART,
+                                "hooks/all.lua": told_hooks()})
+    wait_for(lambda: told(daemon, "on_slow", "slows"), 150, "a slow run")
+    daemon.write("schedule.yml", schedule({**JOBS, "vetoed": {**TICK, "description": "changed"}}))
+    wait_for(lambda: told(daemon, "on_reload"), 30, "the reload")
+    seen = {name: told(daemon, name) for name in NAMES}
+    daemon.kill()
+    daemon.wait()
+    time.sleep(12)
+    daemon = Daemon(arguments, folder=daemon.folder)
+    for name in ("on_late", "on_missed"):
+        seen[name] = wait_for(lambda name=name: told(daemon, name), 60, name)
+    for name in NAMES:
+        assert seen[name], f"{name} was not called"
+        check_event(seen[name][0])
+    [long] = [event for event in seen["on_overrun"] if event["job"] == "long"]
+    assert "more than 1 s" in long["message"], long
+    assert {event["job"] for event in seen["on_recovered"]} == {"recovers"}, seen["on_recovered"]
+    assert "not wanted" in [event for event in seen["on_skipped"] if event["job"] == "vetoed"][0]["reason"]
+    assert [event["attempt"] for event in seen["on_failed"] if event["job"] == "flaky"][0] == 1
+    assert seen["on_attempt_failed"][0]["exit_code"] == 3 and seen["on_missed"][0]["missed"] > 5
+    assert {event["job"] for event in seen["on_start_failed"]} == {"nostart"}, seen["on_start_failed"]
+    good = [event for event in seen["on_succeeded"] if event["job"] == "good"][0]
+    assert good["log_tail"] == ["hello"] and good["exit_code"] == 0, good
+    assert [event for event in seen["on_slow"]][0]["history"]["p95"] < 60, seen["on_slow"]
+
+
+@test("an event names the node that its Pod is on", SECONDS)
+def _():
+    api = FakeApi()
+    api.control("hollow", {"run_seconds": 0.1})
+    hooks = "".join(f"function {name}(event) print('{name} on ' .. event.node) end\n"
+                    for name in ("on_started", "on_succeeded"))
+    daemon = Daemon(["run", "--executor", "kubernetes"], {**FILES, "hooks/counter.lua": hooks}, api=api)
+    for name in ("on_started", "on_succeeded"):
+        daemon.wait_log(f"{name} on node-1", SECONDS)
+
+
+# --- bad hooks ---
+
+BAD_HOOKS = {  # what before_run does for the job of that name, and what the log must say
+    "loop": ("while true do end", r"^loop\.lua:3: ran longer than its deadline of 100 ms"),
+    "protected": ("while true do pcall(function() while true do end end) end", r"^protected\.lua:3: ran longer"),
+    "wrapped": ("while true do pcall(coroutine.wrap(function() while true do pcall(error) end end)) end",
+                r"^wrapped\.lua:3: ran longer"),
+    "pattern": ("string.find(('a'):rep(20000), '.-.-.-.-b$')",
+                r"^before_run in pattern\.lua: the hook host was killed: past its deadline"),
+    "memory": ("return false, ('x'):rep(1 << 30)", r"(?s)^not enough memory.*memory\.lua:3:"),
+    "finalizer": ("setmetatable({}, {__gc = function() while true do end end})",
+                  r"^finalizer\.lua:3: __gc is not available"),
+    "exit": ("os.exit(1)", r"^exit\.lua:3: attempt to call a nil value \(field 'exit'\)"),
+}
+
+
+def hosts_of(daemon):
+    """The process ids of its hook hosts."""
+    with open(f"/proc/{daemon.child.pid}/task/{daemon.child.pid}/children") as file:
+        children = file.read().split()
+    return [int(pid) for pid in children if comm(pid) == "hook-host"]
+
+
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def failed_hooks(daemon):
+    """{(hook, file): [error, …]} as the log has them."""
+    found = {}
+    for text in daemon.log().rpartition("\n")[0].splitlines():
+        if '"hook failed"' in text:
+            line = json.loads(text)
+            found.setdefault((line["hook"], os.path.basename(line["file"])), []).append(line["error"])
+    return found
+
+
+def assert_each_slot_ran(daemon, job, least):
+    """No second between the job's first and last run is without one, and none has two."""
+    slots = [json.loads(text)["slot"] for text in daemon.log().splitlines()
+             if '"run started"' in text and f'"job":"{job}"' in text]
+    seconds = [calendar.timegm(time.strptime(slot, "%Y-%m-%dT%H:%M:%SZ")) for slot in slots]
+    assert len(seconds) >= least and sorted(seconds) == list(range(min(seconds), max(seconds) + 1)), seconds
+
+
+def bad_daemon(jobs, hooks):
+    return Daemon([*LOCAL, "--log-format", "json"],
+                  {"schedule.yml": schedule(jobs, hooks={"decision": "100ms", "event": "100ms"}), "pod.yml": POD, **hooks})
+
+
+@test("whatever a hook does, each slot runs, and the hook is named with its file and line", SECONDS)
+def _():
+    hooks = {f"hooks/{name}.lua": f"function before_run(event)\n  if event.job ~= '{name}' then return end\n{body}\nend"
+             for name, (body, _) in BAD_HOOKS.items()}
+    jobs = {name: TICK for name in ("good", *BAD_HOOKS)}
+    daemon = bad_daemon(jobs, hooks)
+    wanted = {("before_run", f"{name}.lua") for name in BAD_HOOKS}
+    wait_for(lambda: wanted <= set(failed_hooks(daemon)), 60, "a failure of each hook")
+    time.sleep(3)
+    daemon.stop(30)
+    said = failed_hooks(daemon)
+    assert set(said) == wanted, said
+    for name, (_, pattern) in BAD_HOOKS.items():
+        assert re.search(pattern, said["before_run", f"{name}.lua"][0]), (name, said["before_run", f"{name}.lua"][0])
+    for name in jobs:
+        assert_each_slot_ran(daemon, name, 3)
+
+
+@test("a hook host that crashes or is killed at random costs no slot", SECONDS)
+def _():
+    hook = "function {}(event)\n  for _ = 1, 100000 do math.sqrt(2) end\nend\n"
+    daemon = bad_daemon({"a": TICK, "b": TICK}, {"hooks/busy.lua": "".join(map(hook.format, ("before_run", "on_started")))})
+    for number in [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT] * 4:
+        pid = wait_for(lambda: hosts_of(daemon), 20, "a hook host")[0]
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+        wait_for(lambda pid=pid: pid not in hosts_of(daemon), 20, "the end of the host")
+        time.sleep(0.37)
+    before = daemon.log().count('"run succeeded"')
+    wait_for(lambda: daemon.log().count('"run succeeded"') > before + 3, 30, "further runs")
+    daemon.stop(30)
+    for job in ("a", "b"):
+        assert_each_slot_ran(daemon, job, 5)
+    said = [error for errors in failed_hooks(daemon).values() for error in errors]
+    assert all("busy.lua" in error and re.search("ended by SIG|did not load again", error) for error in said), said
+
+
+# --- hooks tried offline ---
 
 
 def folder(files):

@@ -301,7 +301,7 @@ describe("the runner", function()
   it("tells of a late start, a start that failed and missed slots by their own hooks too", function()
     local runner, seen = fake()
     runner:on_started(run {lateness = 10})
-    runner:on_started(run {lateness = 11})
+    runner:on_started(run {lateness = 11.25})
     runner:on_outcome(run {outcome = "start_failed"})
     runner:on_skipped(run {missed = 2, missed_from = 1795507100, reason = "missed"})
     local names = {}
