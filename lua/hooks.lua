@@ -57,7 +57,8 @@ end
 --   on_effect   function(effect, event): does what a hook asked for: kind = "alert" {title, message, severity},
 --               "http.post" {url, headers, body} (see hooks.post), "trigger" {job}, or, done already,
 --               "store.set" {key, text = JSON or nil}
---   on_error    function{hook, file, job, event = event id, message}: a hook failed
+--   on_error    function{hook, file, job, event = event id, message, off}: a hook failed; off: what to say when it was
+--               turned off for it
 --   found       of hooks.folder, when it was read already
 --   deadlines   {decision, event, load} in seconds
 --   env         names of variables that os.getenv may give, beside HOOK_…
@@ -95,20 +96,27 @@ function hooks.start(options)
   return self
 end
 
+-- Gives what is said when this failure turned the hook off, else nil.
+function Hooks:count_failure(item, file)
+  item.state.failures = item.state.failures + 1
+  if item.state.failures ~= FAILURES_UNTIL_OFF then return nil end
+  local off = ("%s in %s is off until the hooks are loaded again: it failed %d times in a row")
+    :format(item.hook, file, FAILURES_UNTIL_OFF)
+  item.state.off = off
+  self:add_problem("off", item.file, item.hook, off)
+  self.log.error(off)
+  return off
+end
+
 -- One more failure of a hook. Not its own fault (the host cannot start, …): told, not counted.
 function Hooks:failed(item, message, own_fault)
   self.failures = self.failures + 1
   local file = self:path(item.file)
   self.log.error("hook failed", {hook = item.hook, file = file, job = item.event.job, event = item.event.id,
     error = message})
-  self.on_error {hook = item.hook, file = file, job = item.event.job, event = item.event.id, message = message}
-  if not own_fault then return end
-  item.state.failures = item.state.failures + 1
-  if item.state.failures ~= FAILURES_UNTIL_OFF then return end
-  item.state.off = ("%s in %s is off until the hooks are loaded again: it failed %d times in a row")
-    :format(item.hook, file, FAILURES_UNTIL_OFF)
-  self:add_problem("off", item.file, item.hook, item.state.off)
-  self.log.error(item.state.off)
+  local off = own_fault and self:count_failure(item, file)
+  self.on_error {hook = item.hook, file = file, job = item.event.job, event = item.event.id, message = message,
+    off = off}
 end
 
 function Hooks:apply(effect, event)

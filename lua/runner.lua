@@ -143,9 +143,11 @@ function Runner:on_effect(effect, cause)
   end
 end
 
--- A hook failed: {hook=, file=, job=, event=, message=}. It is logged already.
+-- A hook failed: {hook=, file=, job=, event=, message=, off=}. It is logged already. That it is off is told by itself,
+-- for a hook that goes on failing is told once.
 function Runner:on_hook_error(failure)
-  self.alerts:send(event.of_scheduler("hook_error", failure.hook .. "/" .. failure.file, failure.message,
+  local subject = failure.hook .. "/" .. failure.file .. (failure.off and "/off" or "")
+  self.alerts:send(event.of_scheduler("hook_error", subject, failure.off or failure.message,
     {job = failure.job, file = failure.file}))
 end
 

@@ -74,12 +74,13 @@ NAMES = re.findall(r"^\| `(\w+)\(event\)` \|", MANUAL, re.M)
 ALWAYS = {"hook", "kind", "id"}
 RUN = ALWAYS | {"job", "namespace", "run", "slot", "slot_time", "lateness", "attempt", "trigger", "schedule", "file", "line",
                 "history"}
-OVER = RUN | {"outcome", "finished", "log_tail"}
+OVER = RUN | {"outcome", "log_tail"}
 FIELDS = {"on_leader": ALWAYS | {"slot", "slot_time", "message"}, "on_reload": ALWAYS | {"slot", "slot_time", "message"},
           "before_run": RUN, "before_create": RUN | {"manifest"}, "on_started": RUN | {"started"},
           "on_late": RUN | {"message"}, "on_overrun": RUN | {"message", "started"}, "on_slow": RUN | {"message", "started"},
-          "on_succeeded": OVER | {"started", "exit_code"}, "on_recovered": OVER | {"started", "exit_code"},
-          "on_failed": OVER, "on_attempt_failed": OVER | {"retry_at", "exit_code", "manifest"},
+          "on_succeeded": OVER | {"started", "finished", "exit_code"},
+          "on_recovered": OVER | {"started", "finished", "exit_code"}, "on_failed": OVER | {"reason"},
+          "on_attempt_failed": OVER | {"started", "finished", "exit_code", "retry_at", "manifest"},
           "on_start_failed": OVER | {"reason"}, "on_skipped": RUN | {"reason"},
           "on_missed": RUN | {"missed", "missed_from"}}
 

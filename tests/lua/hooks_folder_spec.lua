@@ -67,6 +67,8 @@ describe("a hooks folder", function()
       ["http.request{url = 'http://x/'}"] = "^x.lua:1: http.request is for hooks",
       ["require 'nothing'"] =
         "^x.lua:1: module 'nothing' not found; tried in the hooks folder: nothing.lua, nothing/init.lua",
+      ["require 'sys'"] = "^x.lua:1: module 'sys' not found", -- one of the daemon's
+      ["require '../x'"] = "^x.lua:1: module '../x' not found",
       ["require 'x'"] = "^x.lua has not loaded",
       ["\27Lua"] = "binary chunk",
     } do

@@ -123,6 +123,8 @@ describe("a hook that fails five times in a row", function()
     for _ = 1, 5 do assert.matches("a.lua:1: broken", call "bad") end
     assert.equal(9, #failures)
     assert.equal("event-1", failures[1].event)
+    assert.is_nil(failures[8].off)
+    assert.matches("is off until", failures[9].off)
     assert.matches("^before_run in .*/a.lua is off until the hooks are loaded again: it failed 5 times in a row",
       call "good")
     assert.equal(9, #failures)

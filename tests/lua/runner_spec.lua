@@ -318,6 +318,19 @@ describe("the runner", function()
     assert.same({1}, seen.reported)
   end)
 
+  it("alerts of a hook that fails, and once more when it is off", function()
+    local runner, seen = fake()
+    local failure = {hook = "on_failed", file = "hooks/a.lua", job = "a", message = "a.lua:1: broken"}
+    runner:on_hook_error(failure)
+    runner:on_hook_error(failure)
+    failure.off = "on_failed is off"
+    runner:on_hook_error(failure)
+    assert.same({"hook_error", "a.lua:1: broken"}, {seen.alerts[1].kind, seen.alerts[1].message})
+    assert.equal(seen.alerts[1].id, seen.alerts[2].id)
+    assert.not_equal(seen.alerts[1].id, seen.alerts[3].id)
+    assert.equal("on_failed is off", seen.alerts[3].message)
+  end)
+
   it("alerts nobody of a run that was replaced", function()
     local runner, seen = fake()
     runner:on_outcome(run {outcome = "deleted", replaced = true})
