@@ -22,6 +22,8 @@ of a running scheduler:
   silence JOB|all      no alerts until a time; unsilence JOB|all
   backfill JOB FROM TO runs past slots
 
+  import FILE…|--live  other schedulers' jobs as a schedule; export [JOB…] as CronJobs
+  cut-over JOB         takes over from a CronJob without losing or doubling a slot
   completion SHELL     what bash, zsh or fish need to complete commands and jobs
   FILE.lua [ARGS…]     a program of your own on the same modules
   version
