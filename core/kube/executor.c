@@ -144,7 +144,7 @@ static void free_executor(struct executor *base) {
     feeds_free(executor);
     free_runs(&executor->runs[KUBE_POD]);
     free_runs(&executor->runs[KUBE_JOB]);
-    run_timers_free(executor);
+    due_free(&executor->timers);
     map_free(&executor->owners);
     map_free(&executor->pods);
     free(executor->instance);
@@ -202,7 +202,7 @@ int kube_executor_new(const struct kube_executor_config *config, struct executor
     executor->base.ops = &ops;
     executor->fence = INT64_MAX;
     TAILQ_INIT(&executor->unfollowed);
-    if (copy_config(executor, config) || run_timers_new(executor, NULL)) {
+    if (copy_config(executor, config) || due_init(&executor->timers, config->loop, run_is_due, NULL)) {
         free_executor(&executor->base);
         return err_set(err, ERR_NOMEM, "out of memory");
     }

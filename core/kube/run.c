@@ -1,6 +1,5 @@
 #include "kube/run.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +31,7 @@ int kube_run_new(struct kube_executor *executor, enum kube_kind kind, const char
     run->namespace_len = namespace_len;
     (void)snprintf(run->key, size, "%s/%s", namespace_, name);
     size_t count = executor->runs[KUBE_POD].count + executor->runs[KUBE_JOB].count + 1;
-    if (heap_reserve(&executor->timers, count) ||
+    if (due_reserve(&executor->timers, count) ||
         map_add(&executor->runs[kind], &run->by_name, hash_of(&place))) {
         free(run);
         return err_set(err, ERR_NOMEM, "out of memory");
@@ -98,49 +97,18 @@ int64_t run_now(const struct run *run) {
     return clock_seconds(loop_clock(run->executor->loop));
 }
 
-/* One timer for all, set to the first. */
-static void set_timer(struct kube_executor *executor) {
-    const struct heap_item *first = heap_first(&executor->timers);
-    if (first)
-        timer_start(executor->timer, first->at - clock_monotonic(loop_clock(executor->loop)));
-    else
-        timer_stop(executor->timer);
-}
-
-static void timers_due(void *ctx) {
-    struct kube_executor *executor = ctx;
-    int64_t now = clock_monotonic(loop_clock(executor->loop));
-    struct heap_item *first;
-    while ((first = heap_first(&executor->timers)) && first->at <= now) {
-        struct run *run = MAP_OWNER(first, struct run, timer);
-        heap_remove(&executor->timers, first);
-        run->then(run);
-    }
-    set_timer(executor);
-}
-
-int run_timers_new(struct kube_executor *executor, struct err *err) {
-    return timer_new(executor->loop, timers_due, executor, &executor->timer, err);
-}
-
-void run_timers_free(struct kube_executor *executor) {
-    timer_free(executor->timer);
-    heap_free(&executor->timers);
+void run_is_due(struct heap_item *item) {
+    struct run *run = MAP_OWNER(item, struct run, timer);
+    run->then(run);
 }
 
 void run_after(struct run *run, int64_t delay_ns, void (*then)(struct run *run)) {
-    struct kube_executor *executor = run->executor;
-    int64_t now = clock_monotonic(loop_clock(executor->loop));
     run->then = then;
-    heap_remove(&executor->timers, &run->timer);
-    run->timer.priority = -(int)(executor->timers_set++ & INT_MAX);
-    heap_set(&executor->timers, &run->timer, now + (delay_ns > 0 ? delay_ns : 0));
-    if (heap_first(&executor->timers) == &run->timer)
-        timer_start(executor->timer, delay_ns);
+    due_set(&run->executor->timers, &run->timer, delay_ns);
 }
 
 void run_wait_no_more(struct run *run) {
-    heap_remove(&run->executor->timers, &run->timer); /* should it fire, it finds nothing to do */
+    due_clear(&run->executor->timers, &run->timer);
 }
 
 void run_cancel_call(struct run *run) {

@@ -13,7 +13,7 @@
 #include "kube/executor.h"
 #include "kube/object.h"
 #include "kube/pod_log.h"
-#include "registry/heap.h"
+#include "registry/due.h"
 
 #include <sys/queue.h>
 
@@ -29,12 +29,10 @@ struct kube_executor {
     int64_t output_since, pending_timeout;
     struct executor_events events;
     void *ctx;
-    struct map runs[2];              /* by kind: KUBE_POD, KUBE_JOB */
-    struct map owners;               /* the same runs by owner */
-    struct map pods;                 /* of active runs */
-    struct heap timers;              /* runs by what they wait for, CLOCK_MONOTONIC in ns */
-    struct timer *timer;             /* of the first of them */
-    unsigned timers_set;             /* of two with one time the one that was set first is first */
+    struct map runs[2]; /* by kind: KUBE_POD, KUBE_JOB */
+    struct map owners;  /* the same runs by owner */
+    struct map pods;    /* of active runs */
+    struct due timers;
     size_t following;                /* logs that are followed */
     TAILQ_HEAD(, follow) unfollowed; /* those that wait for it: follow.c's */
     struct feed *feeds;              /* feeds.c's: feed_count of Jobs, then as many of Pods */
@@ -122,9 +120,8 @@ void *run_take_owner(struct run *run); /* from then on it has none */
 struct run *run_of_owner(const struct kube_executor *executor, const void *owner);
 /* The run's one timer: replaces what it was to do before. */
 void run_after(struct run *run, int64_t delay_ns, void (*then)(struct run *run));
-void run_wait_no_more(struct run *run); /* for its timer */
-int run_timers_new(struct kube_executor *executor, struct err *err);
-void run_timers_free(struct kube_executor *executor); /* once all runs are */
+void run_wait_no_more(struct run *run);  /* for its timer */
+void run_is_due(struct heap_item *item); /* for due_init */
 void run_cancel_call(struct run *run);
 /* Sends a request about the run's object (with_name) or its collection; fills in path, ctx and run->call. */
 int run_send(struct run *run, struct kube_request *request, bool with_name, struct err *err);

@@ -62,7 +62,7 @@ static void drop(struct registry *registry, struct ahead *ahead) {
 static bool is_certain(const struct registry *registry, const struct ahead *ahead) {
     const struct job *job = ahead->run->job;
     return ahead->recalls == registry->recalls && ahead->run->slot == job->next && is_alone(job) &&
-           ahead->last_success == job->last_success;
+           ahead->last_success == job->last_success && !run_for_slot(job, job->next);
 }
 
 /* The run that the owner is being asked for, which is the caller's now. */
@@ -94,22 +94,27 @@ void registry_recall(struct registry *registry) {
 
 /* --- at its time --- */
 
-static struct job *next_due(struct registry *registry, int64_t now) {
-    struct ahead *first;
-    while ((first = TAILQ_FIRST(&registry->prepared)) && first->run->planned <= now) {
-        if (is_certain(registry, first))
-            return first->run->job;
-        drop(registry, first);
-    }
-    return NULL;
+static void start(struct registry *registry, struct ahead *ahead) {
+    struct run *run = take_out(registry, ahead);
+    run->job->begun = run->slot;
+    run_undecided(registry, run);
+    run_note_asked(registry, run);
+    run->begun_untold = true;
+    (void)registry_start(registry, run->id, ahead->manifest, ahead->len, ahead->is_job, NULL);
+    free(ahead);
 }
 
 void ahead_start_due(struct registry *registry, int64_t now) {
-    if (TAILQ_EMPTY(&registry->prepared))
-        return;
-    look_at_clock(registry);
-    for (struct job *job; (job = next_due(registry, now));)
-        slot_advance(registry, job, now);
+    struct ahead *first = TAILQ_FIRST(&registry->prepared);
+    if (first)
+        look_at_clock(registry);
+    for (; first && first->run->planned <= now; first = TAILQ_FIRST(&registry->prepared)) {
+        bool punctual = now - first->run->planned <= REGISTRY_PUNCTUAL;
+        if (punctual && is_certain(registry, first) && !run_enter(registry, first->run))
+            start(registry, first);
+        else
+            drop(registry, first);
+    }
 }
 
 void ahead_tell(struct registry *registry, struct run *run) {
@@ -117,23 +122,6 @@ void ahead_tell(struct registry *registry, struct run *run) {
         return;
     run->begun_untold = false;
     registry->events->begun(registry->ctx, run);
-}
-
-bool ahead_begin(struct registry *registry, struct job *job, int64_t slot, enum trigger trigger) {
-    struct ahead *ahead = job->ahead;
-    if (!ahead)
-        return false;
-    if (trigger != TRIGGER_SCHEDULE || ahead->run->slot != slot || run_enter(registry, ahead->run)) {
-        drop(registry, ahead);
-        return false;
-    }
-    struct run *run = take_out(registry, ahead);
-    run_undecided(registry, run);
-    run_note_asked(registry, run);
-    run->begun_untold = true;
-    (void)registry_start(registry, run->id, ahead->manifest, ahead->len, ahead->is_job, NULL);
-    free(ahead);
-    return true;
 }
 
 /* --- before it --- */

@@ -34,6 +34,7 @@ struct job {
     int64_t next; /* first slot that was not yet asked for */
     struct heap_item slot;
     int64_t looked_at;   /* its last slot that was asked for ahead of its time */
+    int64_t begun;       /* its last slot that was started as it was prepared */
     struct ahead *ahead; /* that slot, when it is prepared */
     int64_t baseline, deadline, jitter, pending_timeout, timeout;
     uint64_t jitter_seed;
@@ -155,9 +156,7 @@ bool retry_is_durable(const struct registry *registry, const struct run *run);
 extern const struct executor_events run_executor_events;
 
 /* slot.c */
-void slots_ask(struct registry *registry, int64_t now); /* event slot for all that are due */
-/* Asks for the job's due slot and moves it past that, or past all that were missed. */
-void slot_advance(struct registry *registry, struct job *job, int64_t now);
+void slots_ask(struct registry *registry, int64_t now);     /* event slot for all that are due */
 void slot_plan(struct registry *registry, struct job *job); /* its first slot that was not asked for */
 int64_t slot_planned(const struct job *job, int64_t slot);  /* with its jitter */
 void slot_ask(struct registry *registry, struct job *job, int64_t slot, enum trigger trigger);
@@ -166,9 +165,7 @@ void slot_given_up(struct registry *registry, struct job *job, int64_t from, int
                    const char *reason);
 
 /* ahead.c */
-void ahead_start_due(struct registry *registry, int64_t now); /* all that are prepared and certain */
-/* Starts the slot as it was prepared; false: it has to be asked for. */
-bool ahead_begin(struct registry *registry, struct job *job, int64_t slot, enum trigger trigger);
+void ahead_start_due(struct registry *registry, int64_t now);  /* all that are prepared and certain */
 void ahead_tell(struct registry *registry, struct run *run);   /* event begun, when it is due */
 void ahead_forget(struct registry *registry, struct job *job); /* the job is taken out */
 void ahead_free(struct registry *registry);

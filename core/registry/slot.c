@@ -54,7 +54,7 @@ static struct run *new_undecided(struct registry *registry, struct job *job, int
 void slot_ask(struct registry *registry, struct job *job, int64_t slot, enum trigger trigger) {
     if (run_for_slot(job, slot))
         return; /* decided by an earlier daemon, whose object was adopted */
-    if (ahead_begin(registry, job, slot, trigger))
+    if (job->begun == slot)
         return;
     struct run *run = new_undecided(registry, job, slot, trigger);
     if (run)
@@ -110,8 +110,9 @@ static void catch_up(struct registry *registry, struct job *job, int64_t first, 
         slot_ask(registry, job, slots[--count], TRIGGER_CATCH_UP);
 }
 
-/* The job's next is set first: an event may remove the job. */
-void slot_advance(struct registry *registry, struct job *job, int64_t now) {
+/* Moves the job past one punctual slot, or past all that were missed. The job's next is set first: an event
+ * may remove the job. */
+static void advance(struct registry *registry, struct job *job, int64_t now) {
     int64_t first = job->next;
     if (now - job->slot.at <= REGISTRY_PUNCTUAL) {
         set_next(registry, job, cron_set_next(job->schedules, job->schedule_count, first));
@@ -124,10 +125,10 @@ void slot_advance(struct registry *registry, struct job *job, int64_t now) {
 }
 
 void slots_ask(struct registry *registry, int64_t now) {
-    ahead_start_due(registry, now); /* first: it takes no time, and asking does */
+    ahead_start_due(registry, now); /* first: it takes no time, as asking does, and finding the next slot */
     struct heap_item *first;
     while ((first = heap_first(&registry->slots)) && first->at <= now)
-        slot_advance(registry, MAP_OWNER(first, struct job, slot), now);
+        advance(registry, MAP_OWNER(first, struct job, slot), now);
     if (now > registry->scanned)
         registry->scanned = now; /* after a step back of the clock, what was asked stays asked */
 }

@@ -1,6 +1,7 @@
 #include "sim/executor.h"
 
 #include "base/map.h"
+#include "registry/due.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct sim {
     struct map said;
     struct timer *opened;
     struct map runs; /* by owner */
+    struct due due;  /* runs */
     const struct executor_events *events;
     void *ctx;
     bool fenced;
@@ -31,7 +33,7 @@ struct sim_run {
     struct map_node node;
     struct sim *sim;
     void *owner;
-    struct timer *timer;
+    struct heap_item timer;
     enum stage stage;
     int64_t duration, started;
     enum outcome outcome; /* that it will have; the rest of a result is made at the end, for it is large */
@@ -74,13 +76,13 @@ static bool same_owner(const struct map_node *node, const void *key) {
 
 static void run_free(struct sim_run *run) {
     map_remove(&run->sim->runs, &run->node);
-    timer_free(run->timer);
+    due_clear(&run->sim->due, &run->timer);
     free(run);
 }
 
 static void wait_for(struct sim_run *run, enum stage stage, int64_t seconds) {
     run->stage = stage;
-    timer_start(run->timer, seconds * NS_PER_S);
+    due_set(&run->sim->due, &run->timer, seconds * NS_PER_S);
 }
 
 static void begin(struct sim_run *run) {
@@ -111,8 +113,8 @@ static void vanish(struct sim_run *run, bool reported) {
     sim->events->gone(sim->ctx, owner);
 }
 
-static void due(void *ctx) {
-    struct sim_run *run = ctx;
+static void due(struct heap_item *item) {
+    struct sim_run *run = MAP_OWNER(item, struct sim_run, timer);
     if (run->stage == STAGE_START)
         begin(run);
     else if (run->stage == STAGE_END)
@@ -147,12 +149,8 @@ static int sim_open(struct executor *executor, const struct executor_events *eve
 
 static struct sim_run *run_new(struct sim *sim, void *owner) {
     struct sim_run *run = calloc(1, sizeof *run);
-    if (!run || timer_new(sim->loop, due, run, &run->timer, NULL)) {
-        free(run);
-        return NULL;
-    }
-    if (map_add(&sim->runs, &run->node, owner_hash(owner))) {
-        timer_free(run->timer);
+    if (!run || due_reserve(&sim->due, sim->runs.count + 1) ||
+        map_add(&sim->runs, &run->node, owner_hash(owner))) {
         free(run);
         return NULL;
     }
@@ -224,6 +222,7 @@ static void sim_free(struct executor *executor) {
         map_remove(&sim->said, node);
         free(MAP_OWNER(node, struct said, node));
     }
+    due_free(&sim->due);
     map_free(&sim->runs);
     map_free(&sim->said);
     timer_free(sim->opened);
@@ -242,8 +241,10 @@ static const struct executor_ops ops = {.name = "simulated",
 int sim_executor_new(struct loop *loop, const struct sim_job *unless_said, struct executor **out,
                      struct err *err) {
     struct sim *sim = calloc(1, sizeof *sim);
-    if (!sim)
+    if (!sim || due_init(&sim->due, loop, due, NULL)) {
+        free(sim);
         return err_set(err, ERR_NOMEM, "out of memory");
+    }
     sim->base.ops = &ops;
     sim->loop = loop;
     sim->unless_said = *unless_said;

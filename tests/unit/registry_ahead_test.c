@@ -239,6 +239,31 @@ static void a_refused_start_is_told(void **state) {
     assert_int_equal(f->outcomes[0].result.outcome, OUTCOME_START_FAILED);
 }
 
+static void listen_with(struct fixture *f, const struct registry_events *others) {
+    struct registry_config config = {
+        .instance = "test", .clock = &f->clock, .executor = &f->executor, .events = others, .ctx = f};
+    registry_free(f->registry);
+    assert_int_equal(registry_new(&config, &f->registry, NULL), 0);
+}
+
+static void report_at_once(void *ctx, const struct run *run) {
+    struct fixture *f = ctx;
+    f->outcome_count++;
+    assert_int_equal(registry_report(f->registry, run->id, NULL), 0);
+}
+
+static void one_that_is_over_at_once_is_not_asked_for(void **state) {
+    struct fixture *f = *state;
+    struct registry_events reporting = events;
+    reporting.outcome = report_at_once;
+    listen_with(f, &reporting);
+    prepare(f);
+    f->refuse = true;
+    come_due(f);
+    assert_int_equal(f->outcome_count, 1);
+    assert_int_equal(f->asked_count, 0);
+}
+
 static void remove_both(void *ctx, const struct run *run) {
     struct fixture *f = ctx;
     (void)run;
@@ -321,6 +346,7 @@ int main(void) {
         TEST(is_not_asked_for_where_others_have_a_say),
         TEST(goes_before_those_that_are_asked_for),
         TEST(a_refused_start_is_told),
+        TEST(one_that_is_over_at_once_is_not_asked_for),
         TEST(a_job_may_go_while_it_is_asked_for),
         TEST(many_come_in_slices),
     };
