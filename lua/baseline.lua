@@ -30,25 +30,37 @@ local function count(known, pause)
   return n
 end
 
+-- Adds `false` for each that has no job any more.
+local function find_gone(jobs, known, changes, pause)
+  local names = {}
+  for _, job in ipairs(jobs) do
+    names[job.name] = true
+    pause()
+  end
+  for name in pairs(known) do
+    if not names[name] then changes[name] = false end
+    pause()
+  end
+end
+
+-- Puts entries into `known`; false: takes one out. -> what undoes it.
+function baseline.merge(known, changes)
+  local before = {}
+  for name, entry in pairs(changes) do
+    before[name], known[name] = known[name] or false, entry or nil
+  end
+  return before
+end
+
 -- jobs: of schedule.load; known: {job = {fingerprint=, since=}} as an earlier daemon left it; whole: the schedule
--- had no mistake; pause: called after each job, where it is given. Sets job.baseline and returns what to keep now, and
--- whether that differs from `known`, which stays as it is. While there is a mistake, a job that is not there may be a
--- job that cannot be read: its baseline stays.
+-- had no mistake; pause: called after each job, where it is given. Sets job.baseline and brings `known` up to date, to
+-- be kept so. While there is a mistake, a job that is not there may be a job that cannot be read: its baseline stays.
+-- Gives what baseline.merge undoes it by, when it cannot be kept; nil: nothing changed.
 function baseline.apply(jobs, known, now, whole, pause)
   pause = pause or no_pause
-  local fresh, had = judge(jobs, known, now, pause)
-  local gone = whole and had < count(known, pause)
-  if not next(fresh) and not gone then return known, false end
-  local keep = {}
-  for name, entry in pairs(whole and {} or known) do
-    keep[name] = entry
-    pause()
-  end
-  for _, job in ipairs(jobs) do
-    keep[job.name] = fresh[job.name] or known[job.name]
-    pause()
-  end
-  return keep, true
+  local changes, had = judge(jobs, known, now, pause)
+  if whole and had < count(known, pause) then find_gone(jobs, known, changes, pause) end
+  return next(changes) and baseline.merge(known, changes)
 end
 
 return baseline

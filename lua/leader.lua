@@ -39,8 +39,8 @@ end
 -- Durable before the first slot of a job that is new or was edited.
 function Leader:apply_baselines()
   local pause = steps.new()
-  local keep, changed = baseline.apply(self.jobs, self.state:read "baselines", clock.now(), self.whole, pause)
-  self.baselines = keep
+  self.baselines = self.state:read "baselines"
+  local changed = baseline.apply(self.jobs, self.baselines, clock.now(), self.whole, pause)
   while changed and not self.lost do
     local saved, message = self.state:write("baselines", self.baselines, pause)
     if saved then break end

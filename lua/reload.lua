@@ -185,10 +185,11 @@ end
 -- From when on the new jobs' slots count, durably. true; nil and why.
 function Reload:keep_baselines(plan, pause)
   if not self.lead.begun then return true end
-  local keep, changed = baseline.apply(plan.jobs, self.lead.baselines, clock.now(), true, pause)
-  if not changed then return true end
-  local kept, message = self.lead.state:write("baselines", keep, pause)
-  if kept then self.lead.baselines = keep end
+  local known = self.lead.baselines
+  local undo = baseline.apply(plan.jobs, known, clock.now(), true, pause)
+  if not undo then return true end
+  local kept, message = self.lead.state:write("baselines", known, pause)
+  if not kept then baseline.merge(known, undo) end
   return kept, message
 end
 

@@ -35,7 +35,7 @@ log.format(options.log_format)
 log.info("kube-scheduler starts", {version = sys.version, instance = options.instance,
   schedule = options.dir .. "/" .. options.name})
 task.budget(10) -- seconds: no event handler computes for longer
-collectgarbage("incremental", 200, 8) -- the usual 100 ends a cycle at once when a table of 100,000 jobs grows
+collectgarbage("incremental", 200, 4) -- the usual 100 ends a cycle at once when a table of 100,000 jobs grows
 
 -- Where tasks run, and what the schedule says.
 local where, failure = place.open(options)

@@ -3,7 +3,7 @@
 local schedule = require "schedule"
 local steps = require "steps"
 
-collectgarbage("incremental", 200, 8) -- as scripts/daemon.lua
+collectgarbage("incremental", 200, 4) -- as scripts/daemon.lua
 local JOBS <const> = 100000
 local dir = (os.getenv "BUILD" or "build") .. "/tests/bench"
 

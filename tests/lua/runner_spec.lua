@@ -377,22 +377,24 @@ describe("the runner", function()
 end)
 
 describe("baselines", function()
-  local known = {a = {fingerprint = "f", since = 5}, gone = {fingerprint = "g", since = 6}}
+  local function known() return {a = {fingerprint = "f", since = 5}, gone = {fingerprint = "g", since = 6}} end
 
   it("stay with an unchanged job, and are now for a new or edited one", function()
-    local jobs = {{name = "a", fingerprint = "f"}, {name = "b", fingerprint = "x"}}
-    local keep, changed = baseline.apply(jobs, known, 100, true)
-    assert.is_true(changed)
+    local jobs, kept = {{name = "a", fingerprint = "f"}, {name = "b", fingerprint = "x"}}, known()
+    local undo = baseline.apply(jobs, kept, 100, true)
     assert.same({5, 100}, {jobs[1].baseline, jobs[2].baseline})
-    assert.is_nil(keep.gone)
-    baseline.apply({{name = "a", fingerprint = "f"}}, keep, 200, true)
+    assert.same({a = {fingerprint = "f", since = 5}, b = {fingerprint = "x", since = 100}}, kept)
+    assert.is_nil(baseline.apply(jobs, kept, 200, true))
     jobs[1].fingerprint = "edited"
-    assert.equal(300, baseline.apply(jobs, known, 300, true).a.since)
+    baseline.apply(jobs, kept, 300, true)
+    assert.equal(300, kept.a.since)
+    baseline.merge(kept, undo)
+    assert.same({a = {fingerprint = "edited", since = 300}, gone = {fingerprint = "g", since = 6}}, kept)
   end)
 
   it("survive a schedule that cannot be read", function()
-    local keep, changed = baseline.apply({}, known, 100, false)
-    assert.is_false(changed)
-    assert.same(known, keep)
+    local kept = known()
+    assert.is_nil(baseline.apply({}, kept, 100, false))
+    assert.same(known(), kept)
   end)
 end)
