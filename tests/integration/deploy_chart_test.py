@@ -59,7 +59,7 @@ EVERYTHING = {
     "templates": {"pod.yml": {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "main", "image": "i"}]}}},
     "hooks": {"freeze.lua": "function before_run(event) return true end\n"}, "watchNamespaces": ["own", "other"],
     "extraArgs": ["--strict"], "extraEnv": [{"name": "A", "value": "b"}], "extraEnvFrom": [{"secretRef": {"name": "s"}}],
-    "tokenSecret": "mine", "podLabels": {"team": "x"}, "podAnnotations": {"y": "z"}, "priorityClassName": "high",
+    "auth": "kubernetes", "tokenSecret": "mine", "podLabels": {"team": "x"}, "podAnnotations": {"y": "z"}, "priorityClassName": "high",
     "nodeSelector": {"a": "b"}, "tolerations": [{"key": "k"}], "affinity": {"nodeAffinity": {}}, "hostNetwork": True,
     "topologySpreadConstraints": [{"maxSkew": 1}], "extraVolumes": [{"name": "v", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}], "service": {"port": 9090, "annotations": {"q": "r"}},
@@ -154,6 +154,26 @@ def _():
     assert roles(["other"])[0] == {"own": state, "other": RUN | EVENTS}
     found, arguments = roles("all")
     assert found == {"own": state, "*": RUN | EVENTS} and "--watch-namespaces=all" in arguments
+
+
+@test("with auth: kubernetes the daemon may ask who may what, and the cluster's roles get their rights", seconds=60)
+def _():
+    documents = template({"auth": "kubernetes", "authAudience": "ours"})
+    container, = pod_of(documents)["containers"]
+    assert "--auth=kubernetes" in container["args"] and "--auth-audience=ours" in container["args"]
+    assert not any("token" in word for word in [*container["args"], *map(str, pod_of(documents)["volumes"])])
+    for option in "--auth", "--auth-audience":
+        assert option + " " in run_binary(["run", "--help"]).stdout, option
+    roles = {role["metadata"]["name"]: role for role in of_kind(documents, "ClusterRole")}
+    assert set(roles) == {f"own-{NAME}-{suffix}" for suffix in ("auth", "view", "edit", "metrics")}
+    assert grants(roles[f"own-{NAME}-auth"]) == {("tokenreviews", "create"), ("subjectaccessreviews", "create")}
+    binding = only(documents, "ClusterRoleBinding")
+    assert binding["roleRef"]["name"] == f"own-{NAME}-auth" and binding["subjects"][0]["name"] == NAME
+    for kind in "view", "edit":
+        role = roles[f"own-{NAME}-{kind}"]
+        assert role["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{kind}"] == "true"
+        assert all(rule["apiGroups"] == ["kube-scheduler.io"] for rule in role["rules"])
+    assert not of_kind(template(), "ClusterRole")
 
 
 @test("an edit of the schedule or a hook changes nothing of the Pods", seconds=60)
