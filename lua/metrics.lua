@@ -10,7 +10,7 @@
 --   metrics.choose(accept) -> "text" or "openmetrics";  metrics.types[format]: its Content-Type
 local metrics = {}
 
-local PIECE = 200 -- lines
+local PIECE = 100 -- lines
 
 metrics.types = {
   text = "text/plain; version=0.0.4; charset=utf-8",

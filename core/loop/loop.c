@@ -10,6 +10,9 @@ struct loop {
     const struct random_source *random;
     struct virtual *virtual;
     size_t expected; /* real timers that run, and holds */
+    struct soon soon;
+    uv_idle_t idle; /* active while soon has some */
+    void (*turn)(struct loop *loop);
 };
 
 int loop_new(const struct clock *clock, const struct random_source *random, struct loop **out,
@@ -24,13 +27,32 @@ int loop_new(const struct clock *clock, const struct random_source *random, stru
         free(loop);
         return err_set(err, ERR_IO, "event loop: %s", uv_strerror(rc));
     }
+    TAILQ_INIT(&loop->soon.timers);
+    (void)uv_idle_init(&loop->uv, &loop->idle); /* always 0 */
+    loop->idle.data = loop;
     *out = loop;
     return 0;
+}
+
+struct soon *loop_soon(struct loop *loop) {
+    return &loop->soon;
+}
+
+static void on_idle(uv_idle_t *idle) {
+    struct loop *loop = idle->data;
+    (void)uv_idle_stop(idle);
+    loop->turn(loop);
+}
+
+void loop_turn_soon(struct loop *loop, void (*turn)(struct loop *loop)) {
+    loop->turn = turn;
+    (void)uv_idle_start(&loop->idle, on_idle); /* also when it is active already */
 }
 
 void loop_free(struct loop *loop) {
     if (!loop)
         return;
+    uv_close((uv_handle_t *)&loop->idle, NULL);
     virtual_free(loop->virtual);
     /* Owners have closed their handles; their close callbacks still have to run. */
     bool more = true;

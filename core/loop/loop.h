@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <uv.h>
 
 struct loop;
@@ -43,6 +44,16 @@ typedef void (*alarm_cb)(void *ctx);
 int alarm_new(struct loop *loop, alarm_cb cb, void *ctx, struct alarm **out, struct err *err);
 int alarm_set(struct alarm *alarm, int64_t unix_ns, struct err *err); /* INT64_MAX: only clock steps */
 void alarm_free(struct alarm *alarm);                                 /* NULL is fine */
+
+/* For timer.c: timers that are due on the next turn, first come first, and how to have them looked at then:
+ * libuv before 1.45 runs timers of 0 ms that other timers start all in one turn, without a look at what has
+ * arrived meanwhile, slots among it. */
+struct soon {
+    TAILQ_HEAD(, timer) timers;
+    uint64_t turn; /* counts turns: what is put in during one waits for the next */
+};
+struct soon *loop_soon(struct loop *loop);
+void loop_turn_soon(struct loop *loop, void (*turn)(struct loop *loop));
 
 /* Virtual time (loop/virtual.h) stands still while an answer from outside is expected: while a real timer
  * runs, or between these two. */

@@ -53,16 +53,16 @@ local function count_runs(m, daemon)
 end
 
 local function count_work(m, daemon)
-  local function sum(field)
+  local function sum(...)
+    local states = {...}
     return function(emit)
-      local n = 0
-      for _, job in ipairs(daemon.lead.begun and daemon.control.jobs or {}) do
-        n = n + ((daemon.registry:job(job.name) or {})[field] or 0)
-      end
+      local n, counts = 0, daemon.registry:counts()
+      for _, state in ipairs(states) do n = n + counts[state] end
       emit(n)
     end
   end
-  m:gauge("active_runs", "Runs that are under way", {read = sum "active"})
+  m:gauge("active_runs", "Runs that are under way", 
+    {read = sum("deciding", "submitted", "accepted", "started")})
   m:gauge("queued_slots", "Slots that wait for their turn", {read = sum "waiting"})
   m:gauge("jobs", "Jobs of the schedule", {labels = {"state"}, read = function(emit)
     local enabled = 0

@@ -1,5 +1,6 @@
 -- What is measured of each job, by the daemon that leads only: else every sum over daemons would count twice.
 local clock = require "clock"
+local steps = require "steps"
 
 local LABELS = {"namespace", "job_name"} -- `job` is Prometheus' own
 
@@ -25,9 +26,11 @@ return function(m, daemon, level)
   local function each(kind, name, help, unit, value)
     m[kind](m, name, help, {labels = LABELS, unit = unit, read = function(emit)
       if not daemon.lead.begun then return end
+      local pause = steps.new()
       for _, job in ipairs(daemon.control.jobs) do
         local n = value(job)
         if n ~= nil then emit(n, job.namespace, job.name) end
+        pause()
       end
     end})
   end

@@ -48,4 +48,18 @@ describe("clock", function()
       assert.matches("is not a time", message)
     end
   end)
+
+  it("that lets others go first lets what arrives go first too", function()
+    local arrived, turns = false, 0
+    task.spawn(function()
+      while not arrived and turns < 200000 do
+        turns = turns + 1
+        task.sleep(0)
+      end
+    end)
+    local child = assert(require "process".spawn {argv = {"/bin/echo", "hello"}})
+    assert.equal("hello", child:read_line(30))
+    arrived = true
+    assert.is_true(turns < 200000)
+  end)
 end)
