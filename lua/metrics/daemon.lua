@@ -61,7 +61,7 @@ local function count_work(m, daemon)
       emit(n)
     end
   end
-  m:gauge("active_runs", "Runs that are under way", 
+  m:gauge("active_runs", "Runs that are under way",
     {read = sum("deciding", "submitted", "accepted", "started")})
   m:gauge("queued_slots", "Slots that wait for their turn", {read = sum "waiting"})
   m:gauge("jobs", "Jobs of the schedule", {labels = {"state"}, read = function(emit)
