@@ -85,7 +85,9 @@ function Web.start(options, daemon)
   self.measured = Measured.new(daemon, options.metrics_jobs or "basic")
   self.routes:add(probes.routes(daemon))
   self.routes:add(page.routes())
-  self.routes:add {{"GET", "/metrics", function(request) return self.measured:respond(request) end,
+  self.routes:add {{"GET", "/metrics", function(request)
+    return request.refuse_path "/metrics" or self.measured:respond(request)
+  end,
     summary = "Measurements, as Prometheus reads them"}}
   self.feed = Feed.new()
   self.measured.clients = function() return self.feed:count() end

@@ -95,9 +95,12 @@ class Api:
         if review.get("kind") == "TokenReview":
             known = spec.get("token") in self.tokens
             user = {"username": "test-user", "uid": "1", "groups": ["system:authenticated"]}
-            status = {"authenticated": True, "user": user} if known else {"authenticated": False}
+            audiences = [each for each in spec.get("audiences", []) if each == "kube-scheduler"]
+            known = known and (audiences or "audiences" not in spec)
+            status = {"authenticated": True, "user": user, "audiences": audiences} if known else {"authenticated": False}
         else:
-            asked = spec.get("resourceAttributes", {})
+            asked = spec.get("resourceAttributes") or {"resource": spec["nonResourceAttributes"]["path"]}
+            asked["resource"] = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
             denied = self._is_denied(asked.get("verb"), asked.get("resource"), asked.get("namespace", ""))
             status = {"allowed": not denied}
         return json_answer(201, {**review, "status": status})

@@ -71,19 +71,26 @@ end
 
 local function key_of(who, asked)
   local groups = table.concat(who.groups or {}, "\1")
-  return table.concat({who.name, who.uid or "", groups, asked.verb, asked.resource, asked.namespace, asked.name or ""},
-    "\0")
+  return table.concat({who.name, who.uid or "", groups, asked.verb, asked.path or asked.resource, asked.namespace or "",
+    asked.name or ""}, "\0")
 end
 
--- asked: {verb=, resource=, namespace= ("" for all), name=}. true, false; or nil and why nobody knows.
+local function attributes_of(asked)
+  if asked.path then return nil, {verb = asked.verb, path = asked.path} end
+  local resource, subresource = asked.resource:match "^([^/]+)/?(.*)$"
+  return {group = GROUP, verb = asked.verb, resource = resource, subresource = subresource,
+    namespace = asked.namespace, name = asked.name}
+end
+
+-- asked: {verb=, resource=, namespace= ("" for all), name=} or {verb=, path=}. true or false; nil and why when nobody
+-- knows.
 function Kubernetes:allows(who, asked)
   local key = key_of(who, asked)
   local allowed = self.rights:get(key)
   if allowed ~= nil then return allowed end
-  local resource, subresource = asked.resource:match "^([^/]+)/?(.*)$"
+  local of_resource, of_path = attributes_of(asked)
   local status, problem = self:review("SubjectAccessReview", "authorization.k8s.io", {user = who.name, uid = who.uid,
-    groups = who.groups, extra = who.extra, resourceAttributes = {group = GROUP, verb = asked.verb, resource = resource,
-      subresource = subresource, namespace = asked.namespace, name = asked.name}})
+    groups = who.groups, extra = who.extra, resourceAttributes = of_resource, nonResourceAttributes = of_path})
   if not status then return nil, problem end
   allowed = status.allowed == true
   self.rights:put(key, allowed, allowed and ALLOWED or DENIED)
