@@ -87,9 +87,11 @@ $(BUILD)/embed.c: $(LUA_FILES) $(PAGE_FILES) $(COMPLETIONS) vendor/embed Makefil
 $(BUILD)/embed.o: $(BUILD)/embed.c
 	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
-# This test plays the API server, its watches, the output of containers, the clock and the log.
-$(BUILD)/tests/unit/kube_executor_test: WRAP := kube_send kube_cancel watch_start watch_free pod_log_follow \
-    pod_log_finish pod_log_free timer_new timer_start timer_stop timer_free log_event
+# These tests play the API server, its watches, the output of containers, the clock and the log.
+EXECUTOR_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/kube_executor_*_test.c))
+$(EXECUTOR_TESTS): WRAP := kube_send kube_cancel watch_start watch_free pod_log_follow pod_log_finish pod_log_free \
+    timer_new timer_start timer_stop timer_free log_event
+$(EXECUTOR_TESTS): $(BUILD)/tests/unit/executor_fixture.o
 
 $(BUILD)/tests/bench/run_bench: WRAP := kube_send kube_cancel kube_client_loop watch_start
 

@@ -1,10 +1,10 @@
--- The world of one schedule of faults: time, the API server, the kubelet, the way between them and the daemons, and
--- what goes wrong on it. All chance comes from one seed.
+-- The world of one schedule of faults: time, the API server, the way between it and the daemons, and what goes
+-- wrong on it. All chance comes from one seed.
 local Audit = require "sim.audit"
 local Server = require "sim.server"
 local chance = require "sim.chance"
-local clock = require "clock"
 local json = require "json"
+local kubelet = require "sim.kubelet"
 
 local World = {}
 World.__index = World
@@ -333,52 +333,7 @@ function World:changed(change, old)
       if not stream.over and not stream.request.answered then self:show(stream, change) end
     end
   end
-  if change.kind == "Pod" or change.kind == "Job" then self:kubelet(change) end
-end
-
--- The kubelet
-
-local function container(state) return json.array {{name = "main", restartCount = 0, state = state}} end
-
--- What runs: a Pod, or a Job, whose Pods are left out.
-function World:kubelet(change)
-  local meta, kind = change.object.metadata, change.kind
-  if change.what == "ADDED" then
-    local starts, lasts, good = 0.5 + 2 * math.random(), chance.duration(), math.random() < 0.7
-    self:after(starts, function() self:begin_work(kind, meta) end)
-    self:after(starts + lasts, function() self:end_work(kind, meta, good) end)
-  elseif change.what == "MODIFIED" and meta.deletionTimestamp and change.object.status.phase == "Running" then
-    self:after(1, function() self:end_work(kind, meta, false) end)
-  end
-end
-
-function World:begin_work(kind, meta)
-  local time = clock.format(self.now // NS)
-  self.server:touch(kind, meta.name, meta.uid, function(object)
-    if object.metadata.deletionTimestamp then return end
-    object.status = {phase = "Running", startTime = time, active = 1}
-    if kind == "Pod" then object.status.containerStatuses = container {running = {startedAt = time}} end
-  end)
-end
-
-local function ended_job(good)
-  return {type = good and "Complete" or "Failed", status = "True", reason = not good and "BackoffLimitExceeded" or nil}
-end
-
-function World:end_work(kind, meta, good)
-  local time = clock.format(self.now // NS)
-  self.server:touch(kind, meta.name, meta.uid, function(object)
-    local status = object.status
-    if status.phase ~= "Running" then return end
-    status.phase = good and "Succeeded" or "Failed"
-    if kind == "Job" then
-      status.active, status.completionTime = nil, good and time or nil
-      status.conditions = json.array {ended_job(good)}
-    else
-      status.containerStatuses = container {terminated = {exitCode = good and 0 or 1,
-        reason = good and "Completed" or "Error", startedAt = status.startTime, finishedAt = time}}
-    end
-  end)
+  if change.kind == "Pod" or change.kind == "Job" then kubelet.see(self, change) end
 end
 
 function World:look_for_end()

@@ -31,6 +31,8 @@ struct fixture {
     struct kube_client *client;
     struct timer *overdue;
     bool is_overdue;
+    struct buf seen;   /* what the test's callbacks note */
+    const char *until; /* the loop stops when that ends so */
 };
 
 static inline void fixture_overdue(void *ctx) {
@@ -111,6 +113,7 @@ static inline void fixture_open(struct fixture *f, const char *const *options) {
 
 static inline void fixture_close(struct fixture *f) {
     kube_client_free(f->client);
+    buf_free(&f->seen);
     timer_free(f->overdue);
     loop_free(f->loop);
     log_free(f->log);
@@ -129,6 +132,25 @@ static inline void fixture_run(struct fixture *f) {
     timer_stop(f->overdue);
     if (f->is_overdue)
         fail_msg("what the test waits for did not come within 10 s");
+}
+
+static inline void fixture_look(const struct fixture *f) {
+    size_t len = f->until ? strlen(f->until) : 0;
+    if (f->until && f->seen.len >= len && !strcmp(f->seen.data + f->seen.len - len, f->until))
+        loop_stop(f->loop);
+}
+
+static inline void fixture_saw(struct fixture *f, const char *text) {
+    assert_int_equal(buf_puts(&f->seen, text), 0);
+    fixture_look(f);
+}
+
+/* Runs it until what was seen ends so. */
+static inline void fixture_until(struct fixture *f, const char *end) {
+    f->until = end;
+    fixture_look(f);
+    fixture_run(f);
+    f->until = NULL;
 }
 
 /* Runs it for so long. */
@@ -177,6 +199,29 @@ static inline void fixture_control(const struct fixture *f, const char *name, co
 
 static inline void fixture_fault(const struct fixture *f, const char *rule) {
     fixture_control(f, "fault", rule);
+}
+
+/* labels: JSON, "{}" */
+static inline void fixture_make_pod(const struct fixture *f, const char *name, const char *labels) {
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\",\"labels\":%s},"
+                   "\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"x\"}]}}",
+                   name, labels);
+    free(fixture_ask(f, "POST", "/api/v1/namespaces/default/pods", text));
+}
+
+static inline void fixture_delete_pod(const struct fixture *f, const char *name) {
+    char path[128];
+    (void)snprintf(path, sizeof path, "/api/v1/namespaces/default/pods/%s?gracePeriodSeconds=0", name);
+    free(fixture_ask(f, "DELETE", path, ""));
+}
+
+/* Ended ones with exit code 0. */
+static inline void fixture_set_phase(const struct fixture *f, const char *name, const char *phase) {
+    char text[256];
+    (void)snprintf(text, sizeof text, "{\"name\":\"%s\",\"phase\":\"%s\",\"exit_code\":0}", name, phase);
+    fixture_control(f, "pod-phase", text);
 }
 
 /* How often needle occurs in what the server got so far (or in any other control's answer). */

@@ -6,50 +6,43 @@
 static struct fixture fixture;
 static int64_t silence_ns; /* of the next watch; 0: as usual */
 
+static struct watch *watch;
+static bool free_at_sync;
+
 /* What the callbacks saw, as text: "F" refused for good, "R" relist, "S" synced, "+name:phase" object,
  * "-name" deleted. */
-static struct {
-    struct buf text;
-    struct watch *watch;
-    const char *until; /* stop the loop when the text ends with this */
-    bool free_at_sync;
-} seen;
-
 static void on_event(void *ctx, enum watch_event event, struct kube_object *object) {
     (void)ctx;
-    int rc = 0;
+    char text[128];
     if (event == WATCH_RELIST || event == WATCH_SYNCED)
-        rc = buf_puts(&seen.text, event == WATCH_RELIST ? "R " : "S ");
+        (void)snprintf(text, sizeof text, "%s", event == WATCH_RELIST ? "R " : "S ");
     else if (event == WATCH_DELETED)
-        rc = buf_printf(&seen.text, "-%s ", object->name);
+        (void)snprintf(text, sizeof text, "-%s ", object->name);
     else
-        rc = buf_printf(&seen.text, "+%s:%s ", object->name, object->phase ? object->phase : "");
-    assert_int_equal(rc, 0);
-    if (event == WATCH_SYNCED && seen.free_at_sync)
-        watch_free(seen.watch);
-    size_t len = seen.until ? strlen(seen.until) : 0;
-    if (seen.until && seen.text.len >= len && !strcmp(seen.text.data + seen.text.len - len, seen.until))
-        loop_stop(fixture.loop);
+        (void)snprintf(text, sizeof text, "+%s:%s ", object->name, object->phase ? object->phase : "");
+    if (event == WATCH_SYNCED && free_at_sync)
+        watch_free(watch);
+    fixture_saw(&fixture, text);
 }
 
 static void on_refused(void *ctx, const char *why) {
     (void)ctx;
     assert_string_equal(why, "no Role");
-    assert_int_equal(buf_puts(&seen.text, "F "), 0);
+    fixture_saw(&fixture, "F ");
 }
 
 static int set_up(void **state) {
     (void)state;
-    memset(&seen, 0, sizeof seen);
     silence_ns = 0;
+    watch = NULL;
+    free_at_sync = false;
     fixture_open(&fixture, NULL);
     return 0;
 }
 
 static int tear_down(void **state) {
     (void)state;
-    watch_free(seen.watch);
-    buf_free(&seen.text);
+    watch_free(watch);
     fixture_close(&fixture);
     return 0;
 }
@@ -61,39 +54,24 @@ static void start(void) {
                                           .label_selector = "app=x",
                                           .silence_ns = silence_ns,
                                           .refused = on_refused};
-    assert_int_equal(watch_start(fixture.client, fixture.log, &options, on_event, NULL, &seen.watch, &err),
-                     0);
+    assert_int_equal(watch_start(fixture.client, fixture.log, &options, on_event, NULL, &watch, &err), 0);
 }
 
 static void until(const char *end) {
-    seen.until = end;
-    fixture_run(&fixture);
-    seen.until = NULL;
+    fixture_until(&fixture, end);
 }
 
 static void make(const char *name) {
-    char text[512];
-    (void)snprintf(
-        text, sizeof text,
-        "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\",\"labels\":{\"app\":\"x\"}},"
-        "\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"x\"}]}}",
-        name);
-    free(fixture_ask(&fixture, "POST", "/api/v1/namespaces/default/pods", text));
-}
-
-static void set_phase(const char *name, const char *phase) {
-    char text[256];
-    (void)snprintf(text, sizeof text, "{\"name\":\"%s\",\"phase\":\"%s\"}", name, phase);
-    fixture_control(&fixture, "pod-phase", text);
+    fixture_make_pod(&fixture, name, "{\"app\":\"x\"}");
 }
 
 static void started_with_one_pod(void) {
     make("a");
     start();
     until("S ");
-    assert_string_equal(seen.text.data, "R +a:Pending S ");
+    assert_string_equal(fixture.seen.data, "R +a:Pending S ");
     fixture_pass(&fixture, 100); /* the watch is open now */
-    buf_clear(&seen.text);
+    buf_clear(&fixture.seen);
 }
 
 static void objects_come_change_and_go(void **state) {
@@ -101,11 +79,11 @@ static void objects_come_change_and_go(void **state) {
     started_with_one_pod();
     make("b");
     until("+b:Pending ");
-    set_phase("b", "Running");
+    fixture_set_phase(&fixture, "b", "Running");
     until("+b:Running ");
-    free(fixture_ask(&fixture, "DELETE", "/api/v1/namespaces/default/pods/b?gracePeriodSeconds=0", ""));
+    fixture_delete_pod(&fixture, "b");
     until("-b ");
-    assert_null(strchr(seen.text.data, 'R') == seen.text.data ? seen.text.data : NULL);
+    assert_null(strchr(fixture.seen.data, 'R') == fixture.seen.data ? fixture.seen.data : NULL);
     assert_int_equal(fixture_count(&fixture, "requests", "\"labelSelector\": \"app=x\""), 2);
     assert_int_equal(fixture_count(&fixture, "requests", "\"limit\": \"500\""), 1);
     assert_int_equal(fixture_count(&fixture, "requests", "\"allowWatchBookmarks\": \"true\""), 1);
@@ -120,8 +98,8 @@ static void long_lists_come_in_pages(void **state) {
     }
     start();
     until("S ");
-    assert_non_null(strstr(seen.text.data, "R +p000:"));
-    assert_non_null(strstr(seen.text.data, "+p500:Pending S "));
+    assert_non_null(strstr(fixture.seen.data, "R +p000:"));
+    assert_non_null(strstr(fixture.seen.data, "+p500:Pending S "));
     assert_int_equal(fixture_count(&fixture, "requests", "\"continue\": "), 1);
 }
 
@@ -132,7 +110,7 @@ static void expired_page_starts_the_list_anew(void **state) {
                   "{\"action\":\"answer\",\"status\":410,\"reason\":\"Expired\",\"path\":\"limit\"}");
     start();
     until("S ");
-    assert_string_equal(seen.text.data, "R R +a:Pending S ");
+    assert_string_equal(fixture.seen.data, "R R +a:Pending S ");
 }
 
 /* After each of these the watch goes on where it was: no relist, nothing lost. */
@@ -155,16 +133,14 @@ static void breaks_are_bridged(void **state) {
         until(end);
         fixture_pass(&fixture, 100);
     }
-    assert_string_equal(seen.text.data, "+b0:Pending +b1:Pending +b2:Pending +b3:Pending +b4:Pending ");
+    assert_string_equal(fixture.seen.data, "+b0:Pending +b1:Pending +b2:Pending +b3:Pending +b4:Pending ");
     assert_int_equal(fixture_count(&fixture, "requests", "\"limit\": \"500\""), 1);
 }
 
 static void bookmarks_move_the_point_of_return(void **state) {
     (void)state;
     started_with_one_pod();
-    free(fixture_ask(&fixture, "POST", "/api/v1/namespaces/default/pods",
-                     "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"other\"},"
-                     "\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"x\"}]}}"));
+    fixture_make_pod(&fixture, "other", "{}");
     fixture_control(&fixture, "bookmarks", "{}");
     fixture_pass(&fixture, 100);
     fixture_fault(&fixture, "{\"action\":\"close\",\"in_flight\":true,\"path\":\"watch=\"}");
@@ -183,14 +159,14 @@ static void forgotten_versions_relist(void **state) {
     static const char *const ways[] = {"{\"answer\":\"event\"}", "{\"answer\":\"http\"}"};
     started_with_one_pod();
     for (size_t i = 0; i < 2; i++) {
-        buf_clear(&seen.text);
+        buf_clear(&fixture.seen);
         /* the version that the watch would go on from is forgotten while it is away */
         fixture_fault(&fixture, "{\"action\":\"delay\",\"seconds\":0.3,\"path\":\"watch=\"}");
         fixture_fault(&fixture, "{\"action\":\"close\",\"in_flight\":true,\"path\":\"watch=\"}");
         make(i ? "c" : "b");
         fixture_control(&fixture, "compact", ways[i]);
         until("S ");
-        assert_string_equal(seen.text.data,
+        assert_string_equal(fixture.seen.data,
                             i ? "R +a:Pending +b:Pending +c:Pending S " : "R +a:Pending +b:Pending S ");
         fixture_pass(&fixture, 100);
     }
@@ -210,10 +186,11 @@ static void refused_watches_relist(void **state) {
     make("a");
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         fixture_fault(&fixture, refusals[i]);
+        buf_clear(&fixture.seen);
         start();
         until("S R +a:Pending S ");
-        watch_free(seen.watch);
-        seen.watch = NULL;
+        watch_free(watch);
+        watch = NULL;
     }
 }
 
@@ -224,7 +201,7 @@ static void a_busy_server_is_asked_again_for_the_watch(void **state) {
     fixture_fault(&fixture, CUT);
     make("b");
     until("+b:Pending ");
-    assert_string_equal(seen.text.data, "+b:Pending ");
+    assert_string_equal(fixture.seen.data, "+b:Pending ");
 }
 
 static void a_silent_watch_is_left(void **state) {
@@ -234,7 +211,7 @@ static void a_silent_watch_is_left(void **state) {
     fixture_fault(&fixture, "{\"action\":\"stall\",\"in_flight\":true,\"path\":\"watch=\"}");
     make("b");
     until("+b:Pending ");
-    assert_string_equal(seen.text.data, "+b:Pending ");
+    assert_string_equal(fixture.seen.data, "+b:Pending ");
 }
 
 static void refused_lists_are_tried_again(void **state) {
@@ -243,7 +220,7 @@ static void refused_lists_are_tried_again(void **state) {
     fixture_fault(&fixture, "{\"action\":\"answer\",\"status\":500,\"times\":2,\"path\":\"limit\"}");
     start();
     until("S ");
-    assert_string_equal(seen.text.data, "R R R +a:Pending S ");
+    assert_string_equal(fixture.seen.data, "R R R +a:Pending S ");
 }
 
 static void lists_refused_for_good_are_told_once(void **state) {
@@ -253,7 +230,7 @@ static void lists_refused_for_good_are_told_once(void **state) {
                             "\"no Role\",\"times\":3,\"path\":\"limit\"}");
     start();
     until("S ");
-    assert_string_equal(seen.text.data, "R R F R R +a:Pending S ");
+    assert_string_equal(fixture.seen.data, "R R F R R +a:Pending S ");
 }
 
 static void a_list_cut_short_is_no_list(void **state) {
@@ -262,7 +239,7 @@ static void a_list_cut_short_is_no_list(void **state) {
     fixture_fault(&fixture, "{\"action\":\"cut-body\",\"path\":\"limit\"}");
     start();
     until("S ");
-    assert_non_null(strstr(seen.text.data, "R +a:Pending S "));
+    assert_non_null(strstr(fixture.seen.data, "R +a:Pending S "));
     assert_int_equal(fixture_count(&fixture, "requests", "\"limit\": \"500\""), 2);
 }
 
@@ -274,19 +251,19 @@ static void an_answer_that_is_no_list_is_tried_again(void **state) {
                   "{\"action\":\"answer\",\"status\":200,\"body\":\"{}\",\"times\":2,\"path\":\"limit\"}");
     start();
     until("+a:Pending S ");
-    assert_string_equal(seen.text.data, "R R R +a:Pending S ");
+    assert_string_equal(fixture.seen.data, "R R R +a:Pending S ");
 }
 
 static void freed_from_its_callback(void **state) {
     (void)state;
     make("a");
-    seen.free_at_sync = true;
+    free_at_sync = true;
     start();
     until("S ");
-    seen.watch = NULL;
+    watch = NULL;
     make("b");
     fixture_pass(&fixture, 200);
-    assert_string_equal(seen.text.data, "R +a:Pending S ");
+    assert_string_equal(fixture.seen.data, "R +a:Pending S ");
 }
 
 static void nothing(void *ctx, const struct kube_reply *reply) {
@@ -305,7 +282,7 @@ static void lists_do_not_wait_behind_creates(void **state) {
     fixture_pass(&fixture, 200);
     start();
     until("S ");
-    assert_string_equal(seen.text.data, "R S ");
+    assert_string_equal(fixture.seen.data, "R S ");
 }
 
 int main(void) {

@@ -6,32 +6,23 @@
 static struct fixture fixture;
 
 static struct {
-    struct buf text; /* every line with a | behind it */
     struct pod_log *log;
-    const char *until; /* stop the loop when the text ends with this */
     int lines, done;
     size_t longest;
     struct err err;
     bool free_in_line;
-} seen;
-
-static void stop_if_seen(void) {
-    size_t len = seen.until ? strlen(seen.until) : 0;
-    if (seen.until && seen.text.len >= len && !strcmp(seen.text.data + seen.text.len - len, seen.until))
-        loop_stop(fixture.loop);
-}
+} seen; /* beside the lines, each with a | behind it, in fixture.seen */
 
 static void on_line(void *ctx, const char *line, size_t len) {
     (void)ctx;
     seen.lines++;
     seen.longest = len > seen.longest ? len : seen.longest;
-    assert_int_equal(buf_append(&seen.text, line, len), 0);
-    assert_int_equal(buf_puts(&seen.text, "|"), 0);
+    assert_int_equal(buf_append(&fixture.seen, line, len), 0);
     if (seen.free_in_line) {
         pod_log_free(seen.log);
         seen.log = NULL;
     }
-    stop_if_seen();
+    fixture_saw(&fixture, "|");
 }
 
 static void on_done(void *ctx, const struct err *err) {
@@ -51,24 +42,16 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     pod_log_free(seen.log);
-    buf_free(&seen.text);
     fixture_close(&fixture);
     return 0;
 }
 
 static void make(const char *name) {
-    char text[512];
-    (void)snprintf(text, sizeof text,
-                   "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\"},"
-                   "\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"x\"}]}}",
-                   name);
-    free(fixture_ask(&fixture, "POST", "/api/v1/namespaces/default/pods", text));
+    fixture_make_pod(&fixture, name, "{}");
 }
 
 static void set_phase(const char *name, const char *phase) {
-    char text[256];
-    (void)snprintf(text, sizeof text, "{\"name\":\"%s\",\"phase\":\"%s\",\"exit_code\":0}", name, phase);
-    fixture_control(&fixture, "pod-phase", text);
+    fixture_set_phase(&fixture, name, phase);
 }
 
 static void print(const char *name, const char *text) {
@@ -88,10 +71,7 @@ static struct pod_log *follow(const char *pod, int64_t since) {
 }
 
 static void until(const char *end) {
-    seen.until = end;
-    stop_if_seen();
-    fixture_run(&fixture);
-    seen.until = NULL;
+    fixture_until(&fixture, end);
 }
 
 static void running(void) {
@@ -118,7 +98,7 @@ static void lines_come_as_they_are_written(void **state) {
     until("two|");
     assert_int_equal(seen.done, 0);
     finished();
-    assert_string_equal(seen.text.data, "one||2024-01-01T00:00:00Z in the text|two|");
+    assert_string_equal(fixture.seen.data, "one||2024-01-01T00:00:00Z in the text|two|");
 }
 
 static void ended_before_it_was_followed(void **state) {
@@ -131,7 +111,7 @@ static void ended_before_it_was_followed(void **state) {
     pod_log_finish(seen.log);
     fixture_run(&fixture);
     assert_int_equal(seen.done, 1);
-    assert_string_equal(seen.text.data, "one|two|");
+    assert_string_equal(fixture.seen.data, "one|two|");
 }
 
 static void not_started_yet(void **state) {
@@ -167,7 +147,7 @@ static void breaks_are_bridged(void **state) {
         fixture_pass(&fixture, 50);
     }
     finished();
-    assert_string_equal(seen.text.data, "one|two|three|a0|b0|a1|b1|a2|b2|a3|b3|");
+    assert_string_equal(fixture.seen.data, "one|two|three|a0|b0|a1|b1|a2|b2|a3|b3|");
 }
 
 static void the_end_is_read_although_the_follow_broke(void **state) {
@@ -178,7 +158,7 @@ static void the_end_is_read_although_the_follow_broke(void **state) {
     fixture_fault(&fixture, "{\"action\":\"close\",\"in_flight\":true,\"path\":\"/log\"}");
     print("a", "two");
     finished();
-    assert_string_equal(seen.text.data, "one|two|");
+    assert_string_equal(fixture.seen.data, "one|two|");
 }
 
 /* Behind a proxy a follow can stand still for ever; the end is had all the same. */
@@ -190,7 +170,7 @@ static void the_end_is_read_although_the_follow_stands_still(void **state) {
     fixture_fault(&fixture, "{\"action\":\"stall\",\"in_flight\":true,\"path\":\"/log\"}");
     print("a", "two");
     finished();
-    assert_string_equal(seen.text.data, "one|two|");
+    assert_string_equal(fixture.seen.data, "one|two|");
 }
 
 static void much_output_arrives_whole(void **state) {
@@ -207,7 +187,7 @@ static void much_output_arrives_whole(void **state) {
     }
     finished();
     assert_int_equal(seen.lines, 20000);
-    assert_string_equal(seen.text.data, expected.data);
+    assert_string_equal(fixture.seen.data, expected.data);
     buf_free(&text);
     buf_free(&expected);
 }
@@ -225,9 +205,9 @@ static void long_lines_come_in_pieces(void **state) {
     finished();
     assert_int_equal(seen.lines, 4);
     assert_int_equal(seen.longest, POD_LOG_LINE_MAX);
-    assert_int_equal(seen.text.data[POD_LOG_LINE_MAX - 1], '|');
-    assert_int_equal(seen.text.len, text.len + 3 + 6);
-    assert_non_null(strstr(seen.text.data, "\xc3\xa4|\xc3\xa4"));
+    assert_int_equal(fixture.seen.data[POD_LOG_LINE_MAX - 1], '|');
+    assert_int_equal(fixture.seen.len, text.len + 3 + 6);
+    assert_non_null(strstr(fixture.seen.data, "\xc3\xa4|\xc3\xa4"));
     buf_free(&text);
 }
 
@@ -245,7 +225,7 @@ static void long_line_cut_short(void **state) {
     print("a", "after");
     until("after|");
     finished();
-    assert_int_equal(seen.text.len, 7 + 50000 + 4 + 6);
+    assert_int_equal(fixture.seen.len, 7 + 50000 + 4 + 6);
     buf_free(&text);
 }
 
@@ -261,7 +241,7 @@ static void last_line_without_an_end(void **state) {
     pod_log_finish(seen.log);
     fixture_run(&fixture);
     assert_int_equal(seen.done, 1);
-    assert_string_equal(seen.text.data, "one|two|no stamp|");
+    assert_string_equal(fixture.seen.data, "one|two|no stamp|");
 }
 
 /* A container that is started again within a second has a log of its own. */
@@ -275,7 +255,7 @@ static void lines_of_a_second_start_are_not_taken_for_old_ones(void **state) {
                   "\"body\":\"2024-01-01T00:00:00.3Z three\\n\"}");
     seen.log = follow("a", 0);
     until("three|");
-    assert_string_equal(seen.text.data, "one|two|three|");
+    assert_string_equal(fixture.seen.data, "one|two|three|");
 }
 
 static void since_leaves_out_what_is_older(void **state) {
@@ -287,7 +267,7 @@ static void since_leaves_out_what_is_older(void **state) {
     seen.log = follow("a", clock_seconds(&clock_system));
     print("a", "new");
     until("new|");
-    assert_string_equal(seen.text.data, "new|");
+    assert_string_equal(fixture.seen.data, "new|");
 }
 
 static void gone_pod_is_an_error(void **state) {
@@ -295,7 +275,7 @@ static void gone_pod_is_an_error(void **state) {
     running();
     print("a", "one");
     until("one|");
-    free(fixture_ask(&fixture, "DELETE", "/api/v1/namespaces/default/pods/a?gracePeriodSeconds=0", ""));
+    fixture_delete_pod(&fixture, "a");
     pod_log_finish(seen.log);
     fixture_run(&fixture);
     assert_int_equal(seen.err.code, ERR_IO);
@@ -328,7 +308,7 @@ static void freed_from_its_callback(void **state) {
     running();
     print("a", "one\\ntwo");
     fixture_pass(&fixture, 300);
-    assert_string_equal(seen.text.data, "one|");
+    assert_string_equal(fixture.seen.data, "one|");
     assert_int_equal(seen.done, 0);
 }
 
