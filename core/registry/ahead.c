@@ -84,8 +84,10 @@ void ahead_forget(struct registry *registry, struct job *job) {
 }
 
 void ahead_free(struct registry *registry) {
-    while (!TAILQ_EMPTY(&registry->prepared))
-        drop(registry, TAILQ_FIRST(&registry->prepared));
+    for (struct ahead *ahead = TAILQ_FIRST(&registry->prepared), *next; ahead; ahead = next) {
+        next = TAILQ_NEXT(ahead, link);
+        drop(registry, ahead);
+    }
 }
 
 void registry_recall(struct registry *registry) {
@@ -104,16 +106,20 @@ static void start(struct registry *registry, struct ahead *ahead) {
     free(ahead);
 }
 
+static bool holds(const struct registry *registry, const struct ahead *ahead, int64_t now) {
+    return now - ahead->run->planned <= REGISTRY_PUNCTUAL && is_certain(registry, ahead);
+}
+
 void ahead_start_due(struct registry *registry, int64_t now) {
     struct ahead *first = TAILQ_FIRST(&registry->prepared);
     if (first)
         look_at_clock(registry);
-    for (; first && first->run->planned <= now; first = TAILQ_FIRST(&registry->prepared)) {
-        bool punctual = now - first->run->planned <= REGISTRY_PUNCTUAL;
-        if (punctual && is_certain(registry, first) && !run_enter(registry, first->run))
+    while (first && first->run->planned <= now) { // NOLINT(clang-analyzer-unix.Malloc): see its end
+        if (holds(registry, first, now) && !run_enter(registry, first->run))
             start(registry, first);
         else
             drop(registry, first);
+        first = TAILQ_FIRST(&registry->prepared); /* another one: that was taken out */
     }
 }
 
