@@ -1,4 +1,5 @@
 -- The API under /v1: its routes. lua/HTTP.md is for people; /v1/openapi.json, for programs, is made of them.
+local ask = require "api.ask"
 local bulk = require "api.bulk"
 local commands = require "api.commands"
 local draft = require "api.draft"
@@ -62,6 +63,8 @@ local routes = {
   {"POST", "/v1/bulk", bulk, summary = "One order for many jobs, if as many are meant as expected", body = {
     action = "string", jobs = "array", filter = "object", expect = "integer", dryRun = "boolean", reason = "string",
     ["until"] = "string", args = "array"}},
+  {"POST", "/v1/commands", ask, summary = "What kube-scheduler --server asks, as on its other ways", body = {
+    command = "string", job = "string"}},
   {"GET", "/v1/runs", runs.list, summary = "Runs of all jobs, newest first",
     query = with(of_runs, {job = "only of it", namespace = "only of it"})},
   {"GET", "/v1/runs/{id}", runs.one, summary = "A run, with the last lines of its output"},

@@ -19,6 +19,8 @@ local SECONDS = 30 -- until an answer is given up
 
 local common = cli.join(cli.schedule_options, cli.place_options, {
   output.format("table|wide|json|yaml|name", {text = "table"}),
+  {name = "server", value = "URL", help = "ask by HTTP, as run --listen serves it (default: KUBE_SCHEDULER_SERVER)"},
+  {name = "token-file", value = "FILE", help = "the token for it (default: KUBE_SCHEDULER_TOKEN_FILE)"},
   {name = "timeout", value = "DURATION", help = "how long to wait for the daemon (default: 30s)"},
 })
 
@@ -33,6 +35,8 @@ function ask.parse(spec, words)
   if not options then return nil, code end
   cli.fill(options)
   options.command = spec.name
+  options.server = options.server or os.getenv "KUBE_SCHEDULER_SERVER"
+  options.token_file = options.token_file or os.getenv "KUBE_SCHEDULER_TOKEN_FILE"
   if #options.words < (spec.least or 0) then
     return nil, ask.complain(options, 2, "%s; see kube-scheduler %s --help", spec.missing, spec.name)
   end
@@ -59,8 +63,12 @@ function ask.try(options, request)
     return nil, ("--id takes up to 16 small letters and digits, not '%s'"):format(request.id), "usage"
   end
   request.by = sys.user() .. "@" .. sys.hostname()
-  local kind, client = place.choose(options)
   local seconds = options.timeout or SECONDS
+  if options.server then
+    return require "control.http".ask {server = options.server, token_file = options.token_file, request = request,
+      seconds = seconds}
+  end
+  local kind, client = place.choose(options)
   if not kind then return nil, client, "failed" end
   if kind == "local" then
     local over = require "control.local"

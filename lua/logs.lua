@@ -1,11 +1,16 @@
 -- Where the output of runs is, and how to read it: files in the state folder, or the API server.
 --   logs.files(options) -> source      options: {instance=, namespace=, state_dir=}
 --   logs.cluster(client, options) -> source
+--   logs.server(options) -> source     over HTTP; options: {server=, token_file=}
+--   logs.of(options) -> source; or nil and why     the one of these that the options of a command mean
 --   source:find(word) -> run; or nil and why     word: a run's name, or a job's, whose newest run is meant
 --   source:copy(run, how, write) -> true; or nil and why; it ends when write gives false     how: {follow=: to the
 --     run's end, tail=: only so many of the last lines there are, since=: unix seconds, timestamps=: before each line}
 local clock = require "clock"
+local json = require "json"
 local names = require "names"
+local remote = require "control.http"
+local place = require "place"
 local sys = require "sys"
 local task = require "task"
 
@@ -154,6 +159,51 @@ function Cluster:copy(pod, how, write)
     if write(reply.body:sub(at, at + PIECE - 1)) == false then break end
   end
   return true
+end
+
+-- Over HTTP, of the scheduler that the options name.
+
+local Server = {}
+Server.__index = Server
+
+local LOOK = 1 -- seconds between two looks at what a run has written
+
+function logs.server(options) return setmetatable({options = options}, Server) end
+
+local function parsed(body) return body and json.parse(body) end
+
+function Server:find(word)
+  local run = parsed(remote.get(self.options, "/v1/runs/" .. word))
+  if run then return {name = run.id} end
+  local body, message = remote.get(self.options, "/v1/runs?limit=1&job=" .. word:gsub("[^%w%-_.]", function(c)
+    return ("%%%02X"):format(c:byte())
+  end))
+  local newest = parsed(body)
+  newest = newest and newest.items[1]
+  if newest then return {name = newest.id} end
+  return nil, message or ("there is no run or job '%s'; `history` names the runs"):format(word)
+end
+
+-- The end of a followed log is a look that was begun after the run was over.
+function Server:copy(run, how, write)
+  local path, seen = "/v1/runs/" .. run.name, 0
+  repeat
+    local known = parsed(remote.get(self.options, path))
+    local text, message = remote.get(self.options, path .. "/log" .. (how.tail and "?tail=" .. how.tail or ""))
+    if not text then return nil, message end
+    if #text > seen and write(text:sub(seen + 1)) == false then return true end
+    seen = #text
+    local goes_on = how.follow and known and known.state ~= "finished"
+    if goes_on then task.sleep(LOOK) end
+  until not goes_on
+  return true
+end
+
+function logs.of(options)
+  if options.server then return logs.server(options) end
+  local kind, client = place.choose(options)
+  if not kind then return nil, client end
+  return kind == "local" and logs.files(options) or logs.cluster(client, options)
 end
 
 return logs

@@ -3,7 +3,6 @@
 --   wait.backfill(options, answer) -> exit code   with a bar where stderr is a terminal
 local ask = require "ask"
 local logs = require "logs"
-local place = require "place"
 local sys = require "sys"
 local task = require "task"
 
@@ -37,9 +36,9 @@ end
 
 -- The output as it comes; a run without any is no failure.
 local function copy_output(options, run)
-  local kind, client = place.choose(options)
-  local source = kind == "local" and logs.files(options) or logs.cluster(client, options)
-  local found, message = source:find(run)
+  local source, message = logs.of(options)
+  local found = source
+  if source then found, message = source:find(run) end
   local done = found
   if found then done, message = source:copy(found, {follow = true}, function(piece) io.write(piece) io.flush() end) end
   if not done then ask.complain(options, 0, "no output: %s", message) end

@@ -1,7 +1,6 @@
 -- kube-scheduler logs JOB|RUN [-f]: the output of a run.
 local ask = require "ask"
 local logs = require "logs"
-local place = require "place"
 
 local options, code = ask.parse({
   name = "logs", usage = "JOB|RUN [options]", most = 1, least = 1, missing = "of which job or run?",
@@ -13,10 +12,10 @@ local options, code = ask.parse({
 }, arg)
 if not options then return code end
 
-local kind, client = place.choose(options)
-if not kind then return ask.complain(options, 1, "%s", client) end
-local source = kind == "local" and logs.files(options) or logs.cluster(client, options)
-local run, message = source:find(options.words[1])
+local source, message = logs.of(options)
+if not source then return ask.complain(options, 1, "%s", message) end
+local run
+run, message = source:find(options.words[1])
 local done = run
 if run then
   done, message = source:copy(run, {follow = options.follow}, function(piece)

@@ -6,7 +6,7 @@ import re
 import socket
 import time
 
-from harness import FakeApi, main, test, wait_for
+from harness import FakeApi, main, run_binary, temporary_folder, test, wait_for
 from http_client import POD, Web
 
 JSON = {"Content-Type": "application/json"}
@@ -333,6 +333,25 @@ def _():
         if "get" in operations and path != "/v1/events":
             real = path.format(namespace="default", job="pi", id="none") + "?slot=0"
             assert web.get(real)[0] in (200, 404), real
+
+
+@test("commands ask by HTTP with --server, with the token and the rights that it gives", seconds=60)
+def _():
+    web = Web(jobs={"slow": {"cron": "0 0 1 1 *", "template": "slow.json"}}, files={"slow.json": SLOW})
+    environment = {"KUBE_SCHEDULER_SERVER": f"http://127.0.0.1:{web.port}"}
+
+    def command(*words, code=0, **more):
+        done = run_binary(words, cwd=temporary_folder(), environment={**environment, **more})
+        assert done.returncode == code, (words, done)
+        return done.stdout if code == 0 else done.stderr
+    assert "slow" in command("jobs") and command("jobs", "-o", "name").split() == ["slow"]
+    assert command("trigger", "slow", "--wait") == "first\nlast\n"
+    run = json.loads(command("history", "slow", "-o", "json"))[0]["run"]
+    assert command("logs", run) == command("logs", "slow") == "first\nlast\n"
+    assert "did you mean 'slow'" in command("suspend", "solw", code=1)
+    assert "no run or job 'nothing'" in command("logs", "nothing", code=1)
+    assert "127.0.0.1:1" in command("status", code=1, KUBE_SCHEDULER_SERVER="http://127.0.0.1:1")
+    assert web.request("POST", "/v1/commands", {"command": "explode"}, JSON)[0] == 422
 
 
 main()
