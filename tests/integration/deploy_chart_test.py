@@ -220,7 +220,7 @@ def _():
     assert endpoint["port"] == service["spec"]["ports"][0]["name"] and monitor["metadata"]["labels"]["release"] == "prometheus"
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     with open(os.path.join(CHART, "files/alerts.yml")) as file:
-        rules = yaml.safe_load(file.read().replace("https://example.com/kube-scheduler/OPERATIONS.md", "https://wiki.example/it"))
+        rules = yaml.safe_load(file.read().replace("scripts/OPERATIONS.md", "https://wiki.example/it"))
     assert only(documents, "PrometheusRule")["spec"] == rules
 
 

@@ -115,6 +115,16 @@ def _():
     promtool("test", "rules", os.path.join(rules, "alerts_test.yml"))
 
 
+@test("each alert has its paragraph of what to do", seconds=60)
+def _():
+    with open(os.path.join(ROOT, "scripts", "deploy", "chart", "files", "alerts.yml")) as file:
+        links = re.findall("- alert: (\\w+)(?:.*\\n)+?.*runbook_url: (\\S+)", file.read())
+    with open(os.path.join(ROOT, "scripts", "OPERATIONS.md")) as file:
+        headings = re.findall("^### (\\w+)$", file.read(), re.MULTILINE)
+    assert len(links) >= 10 and {name for name, _ in links} == set(headings), (links, headings)
+    assert all(link == f"scripts/OPERATIONS.md#{name.lower()}" for name, link in links), links
+
+
 @test("alert rules and documentation name only what is measured", seconds=60)
 def _():
     text = scrape(Web(arguments=["--metrics-jobs", "full"]), OPENMETRICS)
