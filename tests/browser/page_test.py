@@ -6,6 +6,7 @@ import os
 import time
 
 from browser import PHONE, Keys, Page, axe
+from proxy import Proxy
 from harness import ROOT, main, temporary_folder, test, wait_for
 from http_client import POD, Web
 
@@ -181,6 +182,102 @@ def _():
     page.wait(lambda: "paused" not in page.text("#banners"), "the end of the pause")
 
 
+@test("many jobs are ordered about at once, if their number is confirmed", seconds=60)
+def _():
+    web, page = world()
+    page.open()
+    for name in ("bad", "pi"):
+        page.click(f"input[aria-label='select {name}']")
+    page.click(".bulk button", "Suspend")
+    page.type("#field-reason", "a move")
+    page.type("#field-count", "2")
+    page.click("dialog button.danger")
+    page.wait(lambda: "suspended" in page.find("tr", "bad").text and "suspended" in page.find("tr", "pi").text, "both suspended")
+    assert web.get("/v1/jobs?state=suspended")[1]["metadata"]["total"] == 2
+    page.open("#/jobs?state=suspended")
+    page.click("input[aria-label='select pi']")
+    page.click(".bulk button", "All 2 that match")
+    page.click(".bulk button", "Resume")
+    page.type("#field-count", "3")
+    page.click("dialog button.danger")
+    assert web.get("/v1/jobs?state=suspended")[1]["metadata"]["total"] == 2
+    page.type("#field-count", "2")
+    page.click("dialog button.danger")
+    wait_for(lambda: web.get("/v1/jobs?state=suspended")[1]["metadata"]["total"] == 0, 30, "the end of both")
+
+
+@test("alerts of a job are silenced with a reason and an end", seconds=60)
+def _():
+    web, page = world()
+    page.open("#/jobs/default/pi")
+    page.click("[data-action=silence]", "Silence")
+    page.type("#field-reason", EVIL)
+    page.click("dialog button.primary")
+    page.shows("Silenced", "main .banner")
+    assert web.get("/v1/jobs/default/pi")[1]["silenced"]["reason"] == EVIL
+    safe(page)
+    page.click("[data-action=silence]", "End silence")
+    page.wait(lambda: "Silenced" not in page.text("main"), "the end of the silence")
+
+
+@test("what comes is shown by hour, by job and one by one", seconds=60)
+def _():
+    web, page = world(jobs={**JOBS, "hourly": {"cron": "0 * * * *", "template": "pod.json"},
+                            "same": {"cron": "0 * * * *", "template": "pod.json"}})
+    page.open("#/upcoming?hours=6")
+    assert len(page.js("return [...document.querySelectorAll('.hour:not(.l0)')]")) >= 24 * 7 - 1
+    page.shows("2 start: hourly, same", "main")
+    assert page.js("return document.querySelectorAll('.lanes rect').length") == 12
+    assert len(page.all("tbody tr")) == 12
+    page.js("document.querySelector('.hour:not(.l0)').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+    page.shows("From Tue" if time.gmtime().tm_wday == 1 else "From ", "main")
+    assert "hours=1" in page.hash()
+    safe(page)
+
+
+@test("each order stands in the audit, with who and why", seconds=60)
+def _():
+    web, page = world()
+    web.post("/v1/jobs/default/pi/suspend", {"reason": EVIL, "until": "+1h"}, {"Content-Type": "application/json"})
+    run(web, "bad", args=[EVIL])
+    page.open("#/audit")
+    rows = [row.text for row in page.all("tbody tr")]
+    assert len(rows) == 2 and "trigger" in rows[0] and EVIL in rows[0] and "suspend" in rows[1] and EVIL in rows[1], rows
+    safe(page)
+    page.click("tbody a.row", "pi")
+    page.wait(lambda: len(page.all("tbody tr")) == 1, "only one job's")
+    web.post("/v1/jobs/default/pi/resume", {}, {"Content-Type": "application/json"})
+    page.shows("resume", "tbody")
+
+
+@test("below any path of a proxy, and what is forbidden is not offered", seconds=60)
+def _():
+    web, _ = world()
+    proxy = Proxy(web, "/tools/scheduler")
+    page = Page(web, base=f"http://localhost:{proxy.port}/tools/scheduler/")
+    page.open()
+    page.shows("live", "#link")
+    page.click("th a.row", "pi")
+    page.click("[data-action=trigger]")
+    page.click("dialog button.primary")
+    page.shows("succeeded")
+    proxy.may = []
+    page.open()
+    page.find("tr", "pi")
+    assert not page.all("button", "Pause all")
+    page.open("#/jobs/default/pi")
+    assert not page.all("[data-action=trigger], [data-action=suspend], [data-action=silence], [data-action=backfill]")
+    proxy.may, proxy.forbids = None, True
+    page.open()
+    page.click("input[aria-label='select pi']")
+    page.click(".bulk button", "Run now")
+    page.type("#field-count", "1")
+    page.click("dialog button.danger")
+    page.shows("forbidden", "dialog .wrong")
+    page.click("dialog button.cancel")
+    page.wait(lambda: not page.all(".bulk button", "Run now"), "no button")
+
+
 @test("past slots are counted before they run", seconds=60)
 def _():
     web, page = world()
@@ -301,7 +398,8 @@ def _():
     found = []
     for dark in (False, True):
         page.dark(dark)
-        for view in ("#/jobs", "#/jobs/default/bad", "#/jobs/default/pi", "#/runs", f"#/runs/{name}", "#/nowhere"):
+        for view in ("#/jobs", "#/jobs/default/bad", "#/jobs/default/pi", "#/runs", f"#/runs/{name}", "#/upcoming", "#/audit",
+                     "#/nowhere"):
             page.open(view)
             found += [(view, dark, each) for each in page.violations(source)]
     page.open("#/jobs/default/pi")
@@ -315,7 +413,7 @@ def _():
     web = Web(jobs=JOBS, files=FILES)
     name = run(web, "bad")
     page = Page(web, size=PHONE)
-    for view in ("#/jobs", "#/jobs/default/bad", "#/runs", f"#/runs/{name}"):
+    for view in ("#/jobs", "#/jobs/default/bad", "#/runs", f"#/runs/{name}", "#/upcoming", "#/audit"):
         page.open(view)
         wide = page.js("return document.documentElement.scrollWidth")
         assert wide <= PHONE[0], (view, wide)

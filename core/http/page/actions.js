@@ -1,7 +1,7 @@
 // What a person can order, each behind a form that says what it will do. Each resolves to what was done, or null when
 // it was given up.
 import {ask, tell} from "./dialog.js";
-import {get, jobPath, newKey, post, Refused} from "./api.js";
+import {get, jobPath, newKey, post, Refused, remove} from "./api.js";
 import {go, runLink} from "./route.js";
 import {h, say} from "./dom.js";
 import {stamp, MINE} from "./time.js";
@@ -9,12 +9,14 @@ import {stamp, MINE} from "./time.js";
 const forbidden = new Set();
 const REASON = {name: "reason", label: "Reason", hint: "The log, the audit and other people will see it."};
 
-// Whether this may be ordered, as far as is known: what was forbidden once is offered no more.
-export const may = (action, rights) => !forbidden.has(action) && (!rights || rights.includes(action));
+// Whether this may be ordered. rights: what the API says of it; where it says nothing, what was forbidden once is
+// offered no more.
+export const may = (action, rights) => rights ? rights.includes(action) : !forbidden.has(action);
 
-async function order(action, path, body, headers) {
+// What is refused as forbidden is not offered again.
+export async function order(action, path, body, headers, send = post) {
   try {
-    return await post(path, body, headers);
+    return await send(path, body, headers);
   } catch (error) {
     if (error instanceof Refused && error.status === 403) {
       forbidden.add(action);
@@ -51,15 +53,34 @@ export async function suspend(job) {
   return done;
 }
 
-export async function resume(job) {
+// An order that needs no form.
+async function atOnce(action, path, told, send = post) {
   try {
-    const done = await order("resume", jobPath(job, "/resume"), {});
-    say(done.again ? `${job.name} was not suspended` : `${job.name} runs again from its next slot on`);
+    const done = await order(action, path, {}, {}, send);
+    say(told);
     return done;
   } catch (error) {
     say(error.message, "bad");
     return null;
   }
+}
+
+export const resume = (job) => atOnce("resume", jobPath(job, "/resume"), `${job.name} runs again from its next slot on`);
+export const unpause = () => atOnce("pause", "unpause", "jobs run again from their next slots on");
+export const unsilence = (job) => atOnce("silence", jobPath(job, "/unsilence"), `${job.name} alerts again`);
+
+export const cancelBackfill = (it) =>
+  atOnce("backfill", `backfills/${encodeURIComponent(it.id)}`, "no more of its slots are started", remove);
+
+export async function silence(job) {
+  const done = await ask({
+    title: `Silence ${job.name}`, action: "Silence",
+    body: h("p", {}, "No alerts of it until the end; what is still wrong then is sent."),
+    fields: [{name: "until", label: "Until", type: "end", required: true}, {...REASON, required: true}],
+    run: (values) => order("silence", jobPath(job, "/silence"), values),
+  });
+  if (done) say(`${job.name} is silent`);
+  return done;
 }
 
 export async function pause(count) {
@@ -72,17 +93,6 @@ export async function pause(count) {
   });
   if (done) say("all jobs are paused");
   return done;
-}
-
-export async function unpause() {
-  try {
-    const done = await order("pause", "unpause", {});
-    say("jobs run again from their next slots on");
-    return done;
-  } catch (error) {
-    say(error.message, "bad");
-    return null;
-  }
 }
 
 // First how many, then the order.

@@ -1,6 +1,6 @@
 // What the page asks the scheduler, all below v1/ beside it. A token, where one is needed, stays in this page's memory
 // and ends with it: it is in no address and in no storage.
-//   await get("jobs", {q: "pi"})   await post("pause", {until: 1795514310})   -> what was answered
+//   await get("jobs", {q: "pi"})   await post("pause", {until: 1795514310})   await remove("backfills/1")   -> the answer
 //   open("events", …) -> the Response itself, for streams
 //   They throw Refused, with status, message and causes.
 //   now(): unix seconds by the server's clock
@@ -76,8 +76,11 @@ export async function get(path, query, signal) {
 }
 
 export async function post(path, body = {}, headers = {}) {
-  const response = await open(path, {method: "POST", body, headers});
-  return response.status === 204 ? null : response.json();
+  return (await open(path, {method: "POST", body, headers})).json();
+}
+
+export async function remove(path) {
+  return (await open(path, {method: "DELETE"})).json();
 }
 
 // Throws Refused when the token is wrong.

@@ -7,17 +7,21 @@ import {current} from "./route.js";
 import {h, replace} from "./dom.js";
 import {keys} from "./keys.js";
 import {onSignIn, session} from "./api.js";
+import {meet} from "./who.js";
 import {ask} from "./dialog.js";
 import {show as jobs} from "./jobs.js";
 import {show as job} from "./job.js";
 import {show as runs} from "./runs.js";
 import {show as run} from "./run.js";
+import {show as upcoming} from "./upcoming.js";
+import {show as audit} from "./audit.js";
 
 const main = document.getElementById("main");
 let leaving = new AbortController();
 
 const views = [
   [/^jobs$/, jobs], [/^jobs\/[^/]+\/[^/]+$/, job], [/^runs$/, runs], [/^runs\/[^/]+$/, run],
+  [/^upcoming$/, upcoming], [/^audit$/, audit],
 ];
 
 function viewOf({parts}) {
@@ -98,4 +102,4 @@ keys();
 banners(document.getElementById("banners"));
 setInterval(tick, 1000);
 events.begin(told);
-render();
+meet().then(render);

@@ -3,6 +3,7 @@ import {button, calmly, h, replace, say} from "./dom.js";
 import {get} from "./api.js";
 import {follow} from "./events.js";
 import {may, pause, unpause} from "./actions.js";
+import {rights} from "./who.js";
 import {stamp, until} from "./time.js";
 
 const banner = (kind, ...children) => h("section", {class: "banner " + kind}, children);
@@ -21,7 +22,7 @@ function paused(order) {
   if (!order) return null;
   return banner("warn", h("p", {}, h("strong", {}, "All jobs are paused"), order.by && ` by ${order.by}`,
     order.reason && `: ${order.reason}`, ". It ends ", until(order.until), ", ", stamp(order.until), "."),
-  may("pause") && button("End the pause", unpause));
+  may("pause", rights()) && button("End the pause", unpause));
 }
 
 const bad = (names) => names?.length > 0 && banner("bad", h("p", {}, h("strong", {}, "Jobs with mistakes do not run: "),
@@ -45,6 +46,7 @@ export function banners(place) {
   const soon = calmly(look, 1000);
   follow((name) => { if (!["created", "started", "finished"].includes(name)) soon(); });
   document.addEventListener("forbidden", soon);
+  addEventListener("hashchange", soon);
   look();
 }
 

@@ -8,6 +8,7 @@ import {go, runLink} from "./route.js";
 const MOST = 20;
 const WIDE = 7;
 const HIGH = 26;
+const LOW = 8; // of a run that took no time, or did not run
 
 export function seconds(run) {
   if (run.seconds !== undefined) return run.seconds;
@@ -26,7 +27,7 @@ function bar(run, x, longest) {
   const word = runWord(run);
   const kind = hue(word);
   const took = seconds(run);
-  const height = took === null ? 5 : Math.max(5, Math.round(HIGH * took / longest));
+  const height = Math.max(LOW, Math.round(HIGH * (took ?? 0) / longest));
   const told = [words(word), took === null ? null : duration(took)].filter(Boolean).join(", ");
   return svg("g", {onclick: run.id && (() => go(runLink(run.id))), class: "bar " + kind},
     svg("title", {}, told), svg("rect", {x: x - 1, y: 0, width: WIDE, height: HIGH, class: "reach"}),
@@ -46,5 +47,5 @@ export function bars(runs) {
   const longest = Math.max(1, ...shown.map((run) => seconds(run) ?? 0));
   return svg("svg", {class: "bars", width: MOST * WIDE, height: HIGH, viewBox: `0 0 ${MOST * WIDE} ${HIGH}`,
     role: "img", "aria-label": `the last ${shown.length}: ${summary(shown)}`},
-  shown.map((run, i) => bar(run, (MOST - shown.length + i) * WIDE + 1, longest)));
+  svg("line", {x1: 0, x2: MOST * WIDE, y1: HIGH - 0.5, y2: HIGH - 0.5}), shown.map((run, i) => bar(run, (MOST - shown.length + i) * WIDE + 1, longest)));
 }

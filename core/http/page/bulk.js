@@ -2,19 +2,22 @@
 // and does nothing when it finds another number.
 import {ask} from "./dialog.js";
 import {button, h, replace, say} from "./dom.js";
-import {may} from "./actions.js";
-import {post} from "./api.js";
+import {may, order} from "./actions.js";
+import {newKey} from "./api.js";
 
-const ORDERS = [["suspend", "Suspend"], ["resume", "Resume"], ["trigger", "Run now"]];
+const ORDERS = [["suspend", "Suspend"], ["resume", "Resume"], ["trigger", "Run now"], ["silence", "Silence"],
+  ["unsilence", "End silence"]];
 
-async function order(action, label, target, count, sample) {
-  const fields = action === "suspend" ? [{name: "until", label: "Until", type: "end"}] : [];
-  if (action !== "resume") fields.push({name: "reason", label: "Reason"});
+async function orderMany(action, label, target, count, sample) {
+  const key = newKey();
+  const silence = action === "silence";
+  const fields = silence || action === "suspend" ? [{name: "until", label: "Until", type: "end", required: silence}] : [];
+  if (!["resume", "unsilence"].includes(action)) fields.push({name: "reason", label: "Reason", required: silence});
   fields.push({name: "count", label: `Type ${count} to confirm`, required: true, pattern: String(count)});
   const done = await ask({
     title: `${label}: ${count} jobs`, action: `${label} ${count} jobs`, danger: true, fields,
     body: h("p", {class: "why"}, sample.join(", "), count > sample.length && ` and ${count - sample.length} more`),
-    run: ({until, reason}) => post("bulk", {...target, action, until, reason, expect: count}),
+    run: ({until, reason}) => order(action, "bulk", {...target, action, until, reason, expect: count}, {"Idempotency-Key": key}),
   });
   if (!done) return;
   const failed = done.failed?.length ?? 0;
@@ -30,16 +33,17 @@ export function bulk(filter) {
   let shown = [];
   let all = false;
 
+  const jobs = (count) => count === 1 ? "1 job" : `${count} jobs`;
   const names = () => all ? shown.map((job) => job.name) : [...picked.values()].map((job) => job.name);
   function run(action, label) {
     const count = all ? total : picked.size;
     const target = all ? {filter: filter()} : {jobs: [...picked.keys()]};
-    return order(action, label, target, count, names().slice(0, 10));
+    return orderMany(action, label, target, count, names().slice(0, 10));
   }
   function draw() {
     const count = all ? total : picked.size;
     bar.hidden = !count;
-    replace(bar, h("strong", {}, `${count} jobs`),
+    replace(bar, h("strong", {}, jobs(count)),
       !all && total > picked.size && button(`All ${total} that match`, () => { all = true; draw(); }),
       ORDERS.map(([action, label]) => may(action) && button(`${label}…`, () => run(action, label), {"data-action": action})),
       button("Clear", () => { all = false; picked.clear(); draw(); untick(); }));

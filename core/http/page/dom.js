@@ -29,7 +29,7 @@ export const button = (label, onclick, attributes = {}) => h("button", {type: "b
 
 // A list of names and values; those without a value are left out.
 export function facts(pairs) {
-  const rows = pairs.filter(([, value]) => !absent(value) && value !== "");
+  const rows = pairs.filter(([, value]) => !absent(value) && value.length !== 0);
   return h("dl", {class: "facts"}, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 

@@ -8,13 +8,15 @@ import {follow} from "./events.js";
 import {get} from "./api.js";
 import {jobLink, link, refine, runLink} from "./route.js";
 import {may} from "./actions.js";
+import {rights} from "./who.js";
 import {now} from "./api.js";
 import {pauseAll} from "./banners.js";
 import {stamp, until} from "./time.js";
 
-const STATES = ["enabled", "failing", "suspended", "disabled"];
+const STATES = ["enabled", "failing", "suspended", "disabled", "running"];
 const SIZES = [50, 100, 200, 500];
-const FAILED = [["", "any time"], ["3600", "in the last hour"], ["86400", "in the last day"], ["604800", "in the last week"]];
+const FAILED = [["", "any"], ["last", "last run failed"], ["3600", "one failed in the last hour"],
+  ["86400", "in the last day"], ["604800", "in the last week"]];
 const CALM = 2000; // ms between two looks at the list, however much happens
 
 export const keyOf = (job) => `${job.namespace}/${job.name}`;
@@ -27,6 +29,7 @@ function stateCell(job) {
   const why = order && [order.reason, order.by && `by ${order.by}`].filter(Boolean).join(", ");
   return [badge(job.state, why), job.active > 0 && h("small", {}, `${job.active} running`),
     job.waiting > 0 && h("small", {}, `${job.waiting} waiting`),
+    job.failures > 1 && h("small", {}, `${job.failures} in a row`), job.silenced && h("small", {}, "silent: ", job.silenced.reason),
     order?.until && h("small", {}, "ends ", until(order.until)), why && h("small", {class: "why"}, why)];
 }
 
@@ -39,7 +42,7 @@ function row(job, selection) {
       job.description && h("small", {class: "about"}, job.description)),
     h("td", {"data-label": "Schedule"}, job.words ?? null, h("small", {}, h("code", {}, job.schedule.join("  ")), " ", job.timezone)),
     h("td", {"data-label": "Next"}, job.next && [stamp(job.next, job.timezone), h("small", {}, until(job.next))]),
-    h("td", {"data-label": "Last 20"}, bars(job.recent ?? (job.last ? [job.last] : []))),
+    h("td", {"data-label": "Last 20"}, bars(job.recent)),
     h("td", {"data-label": "Last"}, lastRun(job)));
 }
 
@@ -72,24 +75,26 @@ function text(label, name, query, changed, attributes = {}) {
   return h("label", {}, label, " ", input);
 }
 
-// "failed_since" stands in the address as seconds, so that a link means the same tomorrow.
+// How long ago stands in the address, not since when: so a link means the same tomorrow.
 const filters = (query, changed) => h("form", {class: "filters", role: "search", onsubmit: (event) => event.preventDefault()},
   text("Search", "q", query, changed, {id: "search", placeholder: "name or description  /"}),
   text("Namespace", "namespace", query, changed, {size: 12}), text("Label", "label", query, changed, {size: 12, placeholder: "key=value"}),
   choice("State", "state", query, [["", "any"], ...STATES.map((state) => [state, words(state)])], changed),
-  choice("Any failure", "failed_within", query, FAILED, changed),
+  choice("Runs", "failed", query, FAILED, changed),
   choice("Rows", "limit", query, SIZES.map((size) => [size === 100 ? "" : String(size), String(size)]), changed));
 
 export function filterOf(query) {
-  const {q, namespace, label, state, failed_within: within} = Object.fromEntries(query);
-  return {q, namespace, label, state, failed_since: within ? Math.floor(now() - Number(within)) : undefined};
+  const {q, namespace, label, state, failed} = Object.fromEntries(query);
+  return {q, namespace, label, state: state === "running" ? undefined : state, active: state === "running" || undefined,
+    failed: failed === "last" || undefined, failed_since: failed > 0 ? Math.floor(now() - failed) : undefined};
 }
 
 function pager(query, metadata, count) {
   const next = metadata.continue && link(["jobs"], {...Object.fromEntries(query), continue: metadata.continue});
   const start = query.get("continue") && link(["jobs"], {...Object.fromEntries(query), continue: ""});
   const left = metadata.remainingItemCount ?? 0;
-  return [h("span", {}, `${count} shown${left ? `, ${left} more` : ""}`), start && h("a", {href: start, rel: "first"}, "First page"),
+  const total = metadata.total === undefined ? "" : ` of ${metadata.total}`;
+  return [h("span", {}, `${count}${total} shown${left ? `, ${left} more on the next pages` : ""}`), start && h("a", {href: start, rel: "first"}, "First page"),
     next && h("a", {href: next, rel: "next"}, "Next page")];
 }
 
@@ -126,7 +131,7 @@ export async function show(main, {query}, signal) {
   }
 
   replace(heads, head(query, (sort) => changed("sort", sort)));
-  replace(main, h("div", {class: "title"}, h("h1", {}, "Jobs"), may("pause") && button("Pause all…", pauseAll)),
+  replace(main, h("div", {class: "title"}, h("h1", {}, "Jobs"), may("pause", rights()) && button("Pause all…", pauseAll)),
     filters(query, changed), selection.bar, wrong, h("table", {class: "jobs"}, heads, body), pages);
   const soon = calmly(look, CALM, signal);
   follow(soon, signal);

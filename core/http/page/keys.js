@@ -21,7 +21,7 @@ const actions = [
   ["e", "first error in the output", press("#first-error")],
   ["n", "next page", press("main a[rel=next]")],
   ["1", "jobs", () => go("#/jobs")], ["2", "runs", () => go("#/runs")],
-  ["?", "this list", help],
+  ["3", "upcoming", () => go("#/upcoming")], ["4", "audit", () => go("#/audit")], ["?", "this list", help],
 ];
 
 function help() {

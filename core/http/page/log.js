@@ -1,9 +1,10 @@
 // A run's output as it comes. Only the lines in sight are elements, so that a long one costs no more than a short one;
 // those that stay in sight stay the same elements, so that what is selected stays selected.
-//   const view = logView(id, signal);  view.begin(follow);  view.over(): the run has ended
+//   const view = logView(run, signal);  view.begin(follow);  view.over(): the run has ended
 import {button, h, replace, say} from "./dom.js";
 import {logAddress, open, runPath, save} from "./api.js";
 import {pieces, plain} from "./ansi.js";
+import {isOver} from "./state.js";
 
 const LINE = 18;          // px, as in page.css
 const BEYOND = 30;        // lines above and below what is in sight
@@ -134,15 +135,32 @@ function toFirstError(view) {
   return say(`line ${line + 1}`);
 }
 
-export function logView(id, signal) {
+// What else can be asked of the output: another container's, and, once it is over, when each line was written.
+function questions(run, ask) {
+  const query = {};
+  const names = (run.containers ?? []).map((each) => each.name);
+  const which = names.length > 1 && h("select", {"aria-label": "Container", onchange: () => {
+    query.container = which.value;
+    ask();
+  }}, names.map((name) => h("option", {value: name}, name)));
+  const times = run.pod && isOver(run) && h("input", {type: "checkbox", onchange: () => {
+    query.timestamps = times.checked || undefined;
+    ask();
+  }});
+  return {query, nodes: [which, times && h("label", {}, times, " times")]};
+}
+
+export function logView(run, signal) {
+  const {id} = run;
   const view = pane();
+  const more = questions(run, () => begin(!isOver(run)));
   const state = h("span", {class: "count", role: "status"});
   const bar = h("div", {class: "logbar"}, search(view), button("First error", () => toFirstError(view), {id: "first-error"}),
     button("End", () => view.end()), h("a", {href: logAddress(id), download: id + ".log", class: "button", onclick: (event) =>
-      save(event, runPath(id, "/log"), id + ".log").catch((error) => say(error.message, "bad"))}, "Download"), state);
+      save(event, runPath(id, "/log"), id + ".log").catch((error) => say(error.message, "bad"))}, "Download"), more.nodes, state);
 
   async function read(follow) {
-    const response = await open(runPath(id, "/log"), {query: {follow: follow ? "true" : undefined}, signal});
+    const response = await open(runPath(id, "/log"), {query: {...more.query, follow: follow ? "true" : undefined}, signal});
     if (response.headers.get("X-Log") === "tail") say("of this output only the last lines are kept");
     view.clear();
     const take = splitter(view.add);

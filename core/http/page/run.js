@@ -9,6 +9,18 @@ import {jobLink} from "./route.js";
 import {logView} from "./log.js";
 import {took} from "./runs.js";
 
+const containers = (run) => run.containers?.length > 0 && h("section", {}, h("h2", {}, "Containers"), h("ul", {},
+  run.containers.map((each) => h("li", {}, h("strong", {}, each.name), ` ${each.state ?? ""} `, each.reason, " ",
+    each.exit_code !== undefined && `exit code ${each.exit_code} `, each.restarts > 0 && `${each.restarts} restarts `,
+    each.image && h("code", {}, each.image), each.message && h("small", {class: "why"}, each.message)))));
+
+const events = (run) => run.events?.length > 0 && h("section", {}, h("h2", {}, "Events"), h("ul", {}, run.events.map((each) =>
+  h("li", {}, stamp(each.at), " ", h("strong", {}, each.reason), ` ${each.message ?? ""}`, each.count > 1 && ` (${each.count} times)`))));
+
+// How far a run that goes on is, by what its job's usually take.
+const progress = (run) => !isOver(run) && run.started && run.usual_seconds > 0 && h("progress", {"aria-label": "of what it usually takes",
+  class: "elapsed", "data-since": run.started.unix, max: run.usual_seconds, value: 0});
+
 const PATIENCE = 20000; // ms that a run which was just asked for may take to be there
 
 // Asked for a moment ago, it may not be there yet: an event says when it is.
@@ -37,11 +49,12 @@ function head(run, job) {
     job && run.slot && button("Why?", () => explain(job, run.slot.unix)),
     job && run.slot && button("What was created", () => manifest(job, run.slot.unix)))),
   facts([["Slot", stamp(run.slot, zone)], ["Late", run.lateness > 0 && duration(run.lateness)],
-    ["Trigger", run.trigger && words(run.trigger)], ["By", run.by],
+    ["Trigger", run.trigger && words(run.trigger)], ["By", run.by], ["Asked for because", run.note],
     ["Attempt", run.attempt > 0 && String(run.attempt + 1)], ["Started", stamp(run.started, zone)],
-    ["Finished", stamp(run.finished, zone)], ["Took", took(run)], ["Exit code", run.exit_code ?? null],
+    ["Finished", stamp(run.finished, zone)], ["Took", took(run)], ["Usually takes", run.usual_seconds > 0 && [duration(run.usual_seconds), " ", progress(run)]], ["Exit code", run.exit_code ?? null],
     ["Reason", run.reason], ["Message", run.message], ["Tried again", stamp(run.retry_at, zone)],
-    ["Arguments", run.args?.map((each) => h("code", {}, each + " "))]])];
+    ["Arguments", run.args?.map((each) => h("code", {}, each + " "))],
+    ["Node", run.node], ["Pod", run.pod !== run.id && run.pod]]), h("div", {class: "columns"}, containers(run), events(run))];
 }
 
 export async function show(main, {parts: [, id]}, signal) {
@@ -50,7 +63,7 @@ export async function show(main, {parts: [, id]}, signal) {
   let run = await arrived(id, signal);
   const job = await get(jobPath(run), {}, signal).catch(() => null); // it may have left the schedule
   replace(place, head(run, job));
-  const log = logView(id, signal);
+  const log = logView(run, signal);
   replace(main, place, log.node);
   log.begin(!isOver(run));
   follow(async (name, data) => {

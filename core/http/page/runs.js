@@ -1,11 +1,11 @@
 // Runs as a table, and the slots that did not run among them, with the reason. Alone it is the view of all jobs' runs.
 import {badge, isOver, runWord, words} from "./state.js";
-import {button, calmly, h, replace, rows} from "./dom.js";
+import {button, calmly, h, replace, rows, say} from "./dom.js";
 import {duration, since, stamp} from "./time.js";
 import {explain} from "./actions.js";
 import {follow} from "./events.js";
-import {get} from "./api.js";
-import {jobLink, refine, runLink} from "./route.js";
+import {get, now} from "./api.js";
+import {jobLink, link, refine, runLink} from "./route.js";
 import {seconds} from "./bars.js";
 
 const OUTCOMES = ["succeeded", "failed", "timeout", "start_failed", "evicted", "lost", "deleted", "unknown", "skipped", "missed"];
@@ -22,7 +22,7 @@ const didNotRun = (run) => run.outcome === "skipped" || run.outcome === "missed"
 // job: whose runs they are; null: of all, so each names its own.
 function row(run, job) {
   const owner = job ?? {namespace: run.namespace, name: run.job};
-  const zone = job?.timezone ?? run.timezone;
+  const zone = job?.timezone;
   const cell = (label, ...content) => h("td", {"data-label": label}, content);
   return h("tr", {class: didNotRun(run) ? "not-run" : null},
     !job && h("th", {scope: "row"}, h("a", {href: jobLink(owner)}, run.job)),
@@ -46,24 +46,39 @@ export function runsTable(job) {
   }};
 }
 
-export function outcomeFilter(query, changed) {
+// A choice that stands in the address.
+function filter(label, name, options, query, changed) {
   const select = h("select", {onchange: () => {
-    if (select.value) query.set("outcome", select.value);
-    else query.delete("outcome");
+    if (select.value) query.set(name, select.value);
+    else query.delete(name);
+    query.delete("continue");
     refine(query);
-    changed();
-  }}, ["", ...OUTCOMES].map((outcome) => h("option", {value: outcome, selected: query.get("outcome") === outcome},
-    outcome ? words(outcome) : "any")));
-  return h("label", {}, "Outcome ", select);
+    changed().catch((error) => say(error.message, "bad"));
+  }}, options.map(([value, text]) => h("option", {value, selected: (query.get(name) ?? "") === value}, text)));
+  return h("label", {}, label, " ", select);
 }
+
+export const outcomeFilter = (query, changed) => filter("Outcome", "outcome",
+  ["", ...OUTCOMES].map((outcome) => [outcome, words(outcome) || "any"]), query, changed);
+
+const SINCE = [["", "any time"], ["3600", "the last hour"], ["86400", "the last day"], ["604800", "the last week"]];
+const TRIGGERS = ["", "schedule", "manual", "catch-up", "backfill", "retry"].map((each) => [each, each || "any"]);
+const STATES = [["", "any"], ["open", "under way or waiting"], ["over", "over"]];
 
 export async function show(main, {query}, signal) {
   const table = runsTable(null);
+  const pages = h("nav", {class: "pages", "aria-label": "Pages"});
   const look = async () => {
-    const page = await get("runs", {limit: 100, outcome: query.get("outcome")}, signal);
+    const asked = Object.fromEntries(query);
+    const since = asked.since ? Math.floor(now() - Number(asked.since)) : undefined;
+    const page = await get("runs", {...asked, since}, signal);
+    const token = page.metadata?.continue;
     table.fill(page.items);
+    replace(pages, token && h("a", {rel: "next", href: link(["runs"], {...asked, continue: token})}, "Older"));
   };
-  replace(main, h("h1", {}, "Runs"), h("div", {class: "filters"}, outcomeFilter(query, look)), table.node);
+  const filters = [outcomeFilter(query, look), filter("Recorded in", "since", SINCE, query, look),
+    filter("Trigger", "trigger", TRIGGERS, query, look), filter("State", "state", STATES, query, look)];
+  replace(main, h("h1", {}, "Runs"), h("div", {class: "filters"}, filters), table.node, pages);
   follow(calmly(() => look().catch(() => {}), 2000, signal), signal);
   await look();
 }

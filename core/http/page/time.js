@@ -92,6 +92,10 @@ export const until = (t) => t && h("span", {class: "until", "data-until": t.unix
 export const since = (t) => t && h("span", {class: "until", "data-since": t.unix ?? t}, duration(Math.max(0, now() - (t.unix ?? t))));
 
 export function tick() {
+  for (const element of document.querySelectorAll("progress.elapsed")) {
+    element.value = now() - Number(element.dataset.since);
+    element.classList.toggle("bad", element.value >= element.max);
+  }
   for (const element of document.querySelectorAll(".until")) {
     const {until: end, since: start} = element.dataset;
     const words = end ? relative(Number(end)) : duration(Math.max(0, now() - Number(start)));
