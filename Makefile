@@ -5,6 +5,7 @@
 #   test      unit, Lua and integration tests; SANITIZE=1 with address and undefined behaviour checks
 #   test-cluster   the same daemon on a real Kubernetes (KUBECONFIG, or KUBEBUILDER_ASSETS)
 #   test-chaos     two daemons on a real control plane while everything fails; SECONDS=180 SEED=random JOBS=200
+#   screenshots    pictures of the dashboard, into build/screenshots
 #   image     a container image FROM scratch in build/image: scripts/deploy/README.md
 #   deb       build/kube-scheduler_VERSION_ARCHITECTURE.deb, for the local executor: scripts/deploy/README.md
 #   manifests     scripts/deploy/kubernetes.yml from the Helm chart
@@ -49,7 +50,7 @@ UNIT := $(UNIT_C:%.c=$(BUILD)/%)
 DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*_driver.c))
 BINARY := $(BUILD)/kube-scheduler
 
-.PHONY: deps deps-test deps-fuzz deps-lint all run test test-cluster test-chaos bench bench-cluster lint format install install-files clean libcron fuzz fuzzers
+.PHONY: deps deps-test deps-fuzz deps-lint all run test screenshots test-cluster test-chaos bench bench-cluster lint format install install-files clean libcron fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -124,6 +125,10 @@ test-cluster: deps-test
 test-chaos: deps-test
 	@$(MAKE) --no-print-directory binary
 	@BUILD=$(BUILD) tests/chaos/run --mutants $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
+screenshots: deps-test
+	@$(MAKE) --no-print-directory binary
+	@BUILD=$(BUILD) tests/browser/screenshots.py $(BUILD)/screenshots
 
 image: deps
 	@$(MAKE) --no-print-directory binary

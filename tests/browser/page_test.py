@@ -357,7 +357,7 @@ def _():
 def _():
     web, page = world(jobs={f"job-{number:05}": NEVER for number in range(10000)})
     page.open("#/jobs?limit=500")
-    page.shows("500 shown, 9500 more")
+    page.shows("500 of 10000 shown, 9500 more", ".pages")
     spent = page.js("const t = performance.now(); for (let y = 0; y < 4000; y += 200) { scrollTo(0, y); "
                     "document.body.offsetHeight; } return performance.now() - t")
     assert spent < 5000, spent

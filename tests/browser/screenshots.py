@@ -14,6 +14,7 @@ import harness
 from http_client import POD, Web
 
 DAY = 86400
+SMALL = (1180, 600)  # for the README: each below 150 KB
 JOBS = {
     "settings": {"cron_dialect": "standard", "history_rows": 1000},
     "billing-export": {"cron": "0 */2 * * *", "description": "invoices to the ledger"},
@@ -111,6 +112,8 @@ def main(folder):
         page.shot(os.path.join(folder, name + ".png"))
 
     shot("jobs", "#/jobs")
+    shot("readme-jobs", "#/jobs", size=SMALL)
+    shot("readme-run", f"#/runs/{run}", dark=True, size=SMALL, then="document.querySelector('#first-error').click()")
     shot("jobs-dark", "#/jobs", dark=True)
     shot("jobs-phone", "#/jobs", size=PHONE)
     shot("job", "#/jobs/default/db-backup")

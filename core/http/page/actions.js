@@ -65,7 +65,8 @@ async function atOnce(action, path, told, send = post) {
   }
 }
 
-export const resume = (job) => atOnce("resume", jobPath(job, "/resume"), `${job.name} runs again from its next slot on`);
+export const resume = (job) =>
+  atOnce("resume", jobPath(job, "/resume"), `${job.name} runs again from its next slot on`);
 export const unpause = () => atOnce("pause", "unpause", "jobs run again from their next slots on");
 export const unsilence = (job) => atOnce("silence", jobPath(job, "/unsilence"), `${job.name} alerts again`);
 
@@ -135,7 +136,8 @@ export async function explain(job, slot) {
 export async function manifest(job, slot) {
   try {
     const answer = await get(jobPath(job, "/manifest"), {slot});
-    return await tell(`${job.name}: what is created`, h("pre", {class: "manifest", tabindex: 0}, JSON.stringify(answer, null, 2)));
+    const shown = h("pre", {class: "manifest", tabindex: 0}, JSON.stringify(answer, null, 2));
+    return await tell(`${job.name}: what is created`, shown);
   } catch (error) {
     return say(error.message, "bad");
   }

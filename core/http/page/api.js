@@ -1,6 +1,6 @@
 // What the page asks the scheduler, all below v1/ beside it. A token, where one is needed, stays in this page's memory
 // and ends with it: it is in no address and in no storage.
-//   await get("jobs", {q: "pi"})   await post("pause", {until: 1795514310})   await remove("backfills/1")   -> the answer
+//   await get("jobs", {q: "pi"})   await post("pause", {until: 1795514310})   await remove("backfills/1")   -> answers
 //   open("events", …) -> the Response itself, for streams
 //   They throw Refused, with status, message and causes.
 //   now(): unix seconds by the server's clock

@@ -1,5 +1,5 @@
 // Who ordered what, when and why, newest first.
-import {calmly, h, replace} from "./dom.js";
+import {calmly, h, heads, pages, replace} from "./dom.js";
 import {stamp} from "./time.js";
 import {follow} from "./events.js";
 import {get} from "./api.js";
@@ -17,24 +17,28 @@ function detail(order) {
 const about = (row) => row.job ? h("a", {href: link(["audit"], {job: row.job}), class: "row"}, row.job)
   : row.detail?.jobs ? `${row.detail.jobs.length} jobs` : "all jobs";
 
-const row = (each) => h("tr", {}, h("td", {"data-label": "At"}, stamp(each.at)), h("td", {"data-label": "Order"}, each.command),
-  h("th", {scope: "row"}, about(each)), h("td", {"data-label": "By"}, each.by && h("a", {href: link(["audit"], {by: each.by})}, each.by)),
-  h("td", {"data-label": "Reason"}, each.reason), h("td", {"data-label": "More"}, detail(each.detail)));
+function row(each) {
+  const cell = (label, ...content) => h("td", {"data-label": label}, content);
+  return h("tr", {}, cell("At", stamp(each.at)), cell("Order", each.command), h("th", {scope: "row"}, about(each)),
+    cell("By", each.by && h("a", {href: link(["audit"], {by: each.by})}, each.by)),
+    cell("Reason", each.reason), cell("More", detail(each.detail)));
+}
 
 export async function show(main, {query}, signal) {
   const body = h("tbody", {});
-  const pages = h("nav", {class: "pages", "aria-label": "Pages"});
+  const pager = pages();
   const asked = Object.fromEntries(query);
   async function look() {
     const page = await get("audit", asked, signal);
     replace(body, page.items.map(row));
     const token = page.metadata?.continue;
-    replace(pages, page.items.length ? null : "No orders.", token && h("a", {href: link(["audit"], {...asked, continue: token}), rel: "next"}, "Older"));
+    replace(pager, page.items.length ? null : "No orders.",
+      token && h("a", {href: link(["audit"], {...asked, continue: token}), rel: "next"}, "Older"));
   }
   await look();
   const only = ["job", "by"].filter((name) => asked[name]).map((name) => `${name} ${asked[name]}`).join(", ");
   replace(main, h("h1", {}, "Audit"), only && h("p", {}, `Only ${only}. `, h("a", {href: "#/audit"}, "All")),
-    h("table", {}, h("thead", {}, h("tr", {}, ["At", "Order", "Job", "By", "Reason", "More"].map((name) => h("th", {scope: "col"}, name)))), body), pages);
+    h("table", {}, heads(["At", "Order", "Job", "By", "Reason", "More"]), body), pager);
   const soon = calmly(() => look().catch(() => {}), 1000, signal);
   follow((name) => { if (name === "command" || name === "reset") soon(); }, signal);
 }

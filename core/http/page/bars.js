@@ -47,5 +47,6 @@ export function bars(runs) {
   const longest = Math.max(1, ...shown.map((run) => seconds(run) ?? 0));
   return svg("svg", {class: "bars", width: MOST * WIDE, height: HIGH, viewBox: `0 0 ${MOST * WIDE} ${HIGH}`,
     role: "img", "aria-label": `the last ${shown.length}: ${summary(shown)}`},
-  svg("line", {x1: 0, x2: MOST * WIDE, y1: HIGH - 0.5, y2: HIGH - 0.5}), shown.map((run, i) => bar(run, (MOST - shown.length + i) * WIDE + 1, longest)));
+  svg("line", {x1: 0, x2: MOST * WIDE, y1: HIGH - 0.5, y2: HIGH - 0.5}),
+  shown.map((run, i) => bar(run, (MOST - shown.length + i) * WIDE + 1, longest)));
 }

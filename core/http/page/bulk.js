@@ -11,18 +11,20 @@ const ORDERS = [["suspend", "Suspend"], ["resume", "Resume"], ["trigger", "Run n
 async function orderMany(action, label, target, count, sample) {
   const key = newKey();
   const silence = action === "silence";
-  const fields = silence || action === "suspend" ? [{name: "until", label: "Until", type: "end", required: silence}] : [];
+  const fields = [];
+  if (silence || action === "suspend") fields.push({name: "until", label: "Until", type: "end", required: silence});
   if (!["resume", "unsilence"].includes(action)) fields.push({name: "reason", label: "Reason", required: silence});
   fields.push({name: "count", label: `Type ${count} to confirm`, required: true, pattern: String(count)});
   const done = await ask({
     title: `${label}: ${count} jobs`, action: `${label} ${count} jobs`, danger: true, fields,
     body: h("p", {class: "why"}, sample.join(", "), count > sample.length && ` and ${count - sample.length} more`),
-    run: ({until, reason}) => order(action, "bulk", {...target, action, until, reason, expect: count}, {"Idempotency-Key": key}),
+    run: ({until, reason}) => order(action, "bulk", {...target, action, until, reason, expect: count},
+      {"Idempotency-Key": key}),
   });
   if (!done) return;
-  const failed = done.failed?.length ?? 0;
-  say(`${label}: ${count - failed} of ${count} jobs` + (failed ? `; ${done.failed[0].job}: ${done.failed[0].message}` : ""),
-    failed ? "bad" : "note");
+  const [first] = done.failed;
+  say(`${label}: ${count - done.failed.length} of ${count} jobs` + (first ? `; ${first.job}: ${first.message}` : ""),
+    first ? "bad" : "note");
 }
 
 // filter(): what the list shows now
@@ -45,7 +47,7 @@ export function bulk(filter) {
     bar.hidden = !count;
     replace(bar, h("strong", {}, jobs(count)),
       !all && total > picked.size && button(`All ${total} that match`, () => { all = true; draw(); }),
-      ORDERS.map(([action, label]) => may(action) && button(`${label}…`, () => run(action, label), {"data-action": action})),
+      ORDERS.map(([action, label]) => may(action) && button(`${label}…`, () => run(action, label))),
       button("Clear", () => { all = false; picked.clear(); draw(); untick(); }));
   }
   function untick() {

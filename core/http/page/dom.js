@@ -21,11 +21,22 @@ const present = (children) => children.flat(Infinity).filter((child) => !absent(
 
 export const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 
-export const svg = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+export const svg = (tag, attributes = {}, ...children) =>
+  fill(document.createElementNS(SVG, tag), attributes, children);
 
 export const replace = (element, ...children) => element.replaceChildren(...present(children));
 
 export const button = (label, onclick, attributes = {}) => h("button", {type: "button", onclick, ...attributes}, label);
+
+export const heads = (names) => h("thead", {}, h("tr", {}, names.map((name) => h("th", {scope: "col"}, name))));
+
+export const pages = (...links) => h("nav", {class: "pages", "aria-label": "Pages"}, links);
+
+// A part that scrolls sideways by itself, also by the keyboard.
+export const region = (label, ...content) =>
+  h("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": label}, content);
+
+export const codes = (list) => list?.map((each) => h("code", {}, each + " "));
 
 // A list of names and values; those without a value are left out.
 export function facts(pairs) {

@@ -3,7 +3,7 @@
 import {bars} from "./bars.js";
 import {badge, runWord, words} from "./state.js";
 import {bulk} from "./bulk.js";
-import {button, calmly, h, replace, rows, say} from "./dom.js";
+import {button, calmly, h, pages, replace, rows, say} from "./dom.js";
 import {follow} from "./events.js";
 import {get} from "./api.js";
 import {jobLink, link, refine, runLink} from "./route.js";
@@ -29,7 +29,8 @@ function stateCell(job) {
   const why = order && [order.reason, order.by && `by ${order.by}`].filter(Boolean).join(", ");
   return [badge(job.state, why), job.active > 0 && h("small", {}, `${job.active} running`),
     job.waiting > 0 && h("small", {}, `${job.waiting} waiting`),
-    job.failures > 1 && h("small", {}, `${job.failures} in a row`), job.silenced && h("small", {}, "silent: ", job.silenced.reason),
+    job.failures > 1 && h("small", {}, `${job.failures} in a row`),
+    job.silenced && h("small", {}, "silent: ", job.silenced.reason),
     order?.until && h("small", {}, "ends ", until(order.until)), why && h("small", {class: "why"}, why)];
 }
 
@@ -40,21 +41,23 @@ function row(job, selection) {
   return h("tr", {}, h("td", {class: "pick"}, box), h("td", {"data-label": "State"}, stateCell(job)),
     h("th", {scope: "row"}, h("a", {href: jobLink(job), class: "row"}, job.name), h("small", {}, job.namespace),
       job.description && h("small", {class: "about"}, job.description)),
-    h("td", {"data-label": "Schedule"}, job.words ?? null, h("small", {}, h("code", {}, job.schedule.join("  ")), " ", job.timezone)),
+    h("td", {"data-label": "Schedule"}, job.words,
+      h("small", {}, h("code", {}, job.schedule.join("  ")), " ", job.timezone)),
     h("td", {"data-label": "Next"}, job.next && [stamp(job.next, job.timezone), h("small", {}, until(job.next))]),
     h("td", {"data-label": "Last 20"}, bars(job.recent)),
     h("td", {"data-label": "Last"}, lastRun(job)));
 }
 
 // Head cells that sort say so.
-function head(query, sort) {
+function columns(query, sort) {
   const order = query.get("sort") ?? "name";
   const cell = (label, key) => {
     const now = order === key ? "ascending" : order === "-" + key ? "descending" : "none";
     return h("th", {scope: "col", "aria-sort": now},
       button(label, () => sort(now === "ascending" ? "-" + key : key), {class: "sort " + now}));
   };
-  return h("tr", {}, h("th", {scope: "col"}, h("span", {class: "hidden"}, "selected")), h("th", {scope: "col"}, "State"),
+  return h("tr", {}, h("th", {scope: "col"}, h("span", {class: "hidden"}, "selected")),
+    h("th", {scope: "col"}, "State"),
     cell("Job", "name"), h("th", {scope: "col"}, "Schedule"), cell("Next run", "next"),
     h("th", {scope: "col"}, "Last 20"), cell("Last run", "last"));
 }
@@ -76,9 +79,10 @@ function text(label, name, query, changed, attributes = {}) {
 }
 
 // How long ago stands in the address, not since when: so a link means the same tomorrow.
-const filters = (query, changed) => h("form", {class: "filters", role: "search", onsubmit: (event) => event.preventDefault()},
+const filters = (query, changed) => h("form",
+  {class: "filters", role: "search", onsubmit: (event) => event.preventDefault()},
   text("Search", "q", query, changed, {id: "search", placeholder: "name or description  /"}),
-  text("Namespace", "namespace", query, changed, {size: 12}), text("Label", "label", query, changed, {size: 12, placeholder: "key=value"}),
+  text("Namespace", "namespace", query, changed), text("Label", "label", query, changed, {placeholder: "key=value"}),
   choice("State", "state", query, [["", "any"], ...STATES.map((state) => [state, words(state)])], changed),
   choice("Runs", "failed", query, FAILED, changed),
   choice("Rows", "limit", query, SIZES.map((size) => [size === 100 ? "" : String(size), String(size)]), changed));
@@ -94,16 +98,16 @@ function pager(query, metadata, count) {
   const start = query.get("continue") && link(["jobs"], {...Object.fromEntries(query), continue: ""});
   const left = metadata.remainingItemCount ?? 0;
   const total = metadata.total === undefined ? "" : ` of ${metadata.total}`;
-  return [h("span", {}, `${count}${total} shown${left ? `, ${left} more on the next pages` : ""}`), start && h("a", {href: start, rel: "first"}, "First page"),
-    next && h("a", {href: next, rel: "next"}, "Next page")];
+  return [h("span", {}, `${count}${total} shown${left ? `, ${left} more on the next pages` : ""}`),
+    start && h("a", {href: start, rel: "first"}, "First page"), next && h("a", {href: next, rel: "next"}, "Next page")];
 }
 
 export async function show(main, {query}, signal) {
   const selection = bulk(() => filterOf(query));
   const body = h("tbody", {});
   const fill = rows(body, (job) => row(job, selection));
-  const heads = h("thead", {});
-  const pages = h("nav", {class: "pages", "aria-label": "Pages"});
+  const head = h("thead", {});
+  const place = pages();
   const wrong = h("p", {class: "wrong", role: "alert"});
 
   let asking = 0;
@@ -116,7 +120,7 @@ export async function show(main, {query}, signal) {
       replace(wrong);
       fill(page.items, keyOf);
       selection.known(page);
-      replace(pages, pager(query, page.metadata, page.items.length));
+      replace(place, pager(query, page.metadata, page.items.length));
     } catch (error) {
       if (!signal.aborted) replace(wrong, error.message);
     }
@@ -126,13 +130,14 @@ export async function show(main, {query}, signal) {
     else query.delete(name);
     query.delete("continue");
     refine(query);
-    replace(heads, head(query, (sort) => changed("sort", sort)));
+    replace(head, columns(query, (sort) => changed("sort", sort)));
     return look().then(() => say(`${body.children.length} jobs shown`));
   }
 
-  replace(heads, head(query, (sort) => changed("sort", sort)));
-  replace(main, h("div", {class: "title"}, h("h1", {}, "Jobs"), may("pause", rights()) && button("Pause all…", pauseAll)),
-    filters(query, changed), selection.bar, wrong, h("table", {class: "jobs"}, heads, body), pages);
+  replace(head, columns(query, (sort) => changed("sort", sort)));
+  replace(main, h("div", {class: "title"}, h("h1", {}, "Jobs"),
+    may("pause", rights()) && button("Pause all…", pauseAll)),
+    filters(query, changed), selection.bar, wrong, h("table", {class: "jobs"}, head, body), place);
   const soon = calmly(look, CALM, signal);
   follow(soon, signal);
   await look();

@@ -98,7 +98,8 @@ function pane() {
 
 function search(view) {
   const count = h("span", {class: "count", role: "status"});
-  const input = h("input", {type: "search", placeholder: "search", "aria-label": "Search the output", spellcheck: "false"});
+  const input = h("input", {type: "search", placeholder: "search", "aria-label": "Search the output",
+    spellcheck: "false"});
   let at = -1;
   const holds = (line) => plain(line).toLowerCase().includes(input.value.toLowerCase());
   function step(by) {
@@ -155,12 +156,15 @@ export function logView(run, signal) {
   const view = pane();
   const more = questions(run, () => begin(!isOver(run)));
   const state = h("span", {class: "count", role: "status"});
-  const bar = h("div", {class: "logbar"}, search(view), button("First error", () => toFirstError(view), {id: "first-error"}),
-    button("End", () => view.end()), h("a", {href: logAddress(id), download: id + ".log", class: "button", onclick: (event) =>
-      save(event, runPath(id, "/log"), id + ".log").catch((error) => say(error.message, "bad"))}, "Download"), more.nodes, state);
+  const name = id + ".log";
+  const keep = (event) => save(event, runPath(id, "/log"), name).catch((error) => say(error.message, "bad"));
+  const bar = h("div", {class: "logbar"}, search(view),
+    button("First error", () => toFirstError(view), {id: "first-error"}), button("End", () => view.end()),
+    h("a", {href: logAddress(id), download: name, class: "button", onclick: keep}, "Download"), more.nodes, state);
 
   async function read(follow) {
-    const response = await open(runPath(id, "/log"), {query: {...more.query, follow: follow ? "true" : undefined}, signal});
+    const query = {...more.query, follow: follow ? "true" : undefined};
+    const response = await open(runPath(id, "/log"), {query, signal});
     if (response.headers.get("X-Log") === "tail") say("of this output only the last lines are kept");
     view.clear();
     const take = splitter(view.add);
@@ -175,7 +179,8 @@ export function logView(run, signal) {
   let reading = null;
   async function begin(follow) {
     reading ??= read(follow).catch((error) => {
-      if (!signal.aborted) replace(state, error.status === 404 ? "There is no output yet." : "interrupted: " + error.message);
+      const words = error.status === 404 ? "There is no output yet." : "interrupted: " + error.message;
+      if (!signal.aborted) replace(state, words);
       return error;
     });
     const failed = await reading;

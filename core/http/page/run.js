@@ -1,7 +1,7 @@
 // One run: what it is of, how it went, and its output.
 import {badge, isOver, runWord, words} from "./state.js";
 import {duration, stamp} from "./time.js";
-import {button, facts, h, replace} from "./dom.js";
+import {button, codes, facts, h, replace} from "./dom.js";
 import {explain, manifest, may, trigger} from "./actions.js";
 import {follow} from "./events.js";
 import {get, jobPath, runPath} from "./api.js";
@@ -9,17 +9,21 @@ import {jobLink} from "./route.js";
 import {logView} from "./log.js";
 import {took} from "./runs.js";
 
-const containers = (run) => run.containers?.length > 0 && h("section", {}, h("h2", {}, "Containers"), h("ul", {},
-  run.containers.map((each) => h("li", {}, h("strong", {}, each.name), ` ${each.state ?? ""} `, each.reason, " ",
-    each.exit_code !== undefined && `exit code ${each.exit_code} `, each.restarts > 0 && `${each.restarts} restarts `,
-    each.image && h("code", {}, each.image), each.message && h("small", {class: "why"}, each.message)))));
+const list = (title, items, show) => items?.length > 0 && h("section", {}, h("h2", {}, title),
+  h("ul", {}, items.map((each) => h("li", {}, show(each)))));
 
-const events = (run) => run.events?.length > 0 && h("section", {}, h("h2", {}, "Events"), h("ul", {}, run.events.map((each) =>
-  h("li", {}, stamp(each.at), " ", h("strong", {}, each.reason), ` ${each.message ?? ""}`, each.count > 1 && ` (${each.count} times)`))));
+const container = (it) => [h("strong", {}, it.name), ` ${it.state ?? ""} `, it.reason, " ",
+  it.exit_code !== undefined && `exit code ${it.exit_code} `, it.restarts > 0 && `${it.restarts} restarts `,
+  it.image && h("code", {}, it.image), it.message && h("small", {class: "why"}, it.message)];
+
+const happening = (it) => [stamp(it.at), " ", h("strong", {}, it.reason), ` ${it.message ?? ""}`,
+  it.count > 1 && ` (${it.count} times)`];
 
 // How far a run that goes on is, by what its job's usually take.
-const progress = (run) => !isOver(run) && run.started && run.usual_seconds > 0 && h("progress", {"aria-label": "of what it usually takes",
-  class: "elapsed", "data-since": run.started.unix, max: run.usual_seconds, value: 0});
+const progress = (run) => !isOver(run) && run.started && h("progress", {class: "elapsed", value: 0,
+  "aria-label": "of what it usually takes", "data-since": run.started.unix, max: run.usual_seconds});
+
+const usual = (run) => run.usual_seconds > 0 && [duration(run.usual_seconds), " ", progress(run)];
 
 const PATIENCE = 20000; // ms that a run which was just asked for may take to be there
 
@@ -45,16 +49,19 @@ function head(run, job) {
   const zone = job?.timezone;
   return [h("div", {class: "title"}, h("h1", {}, h("a", {href: jobLink(owner)}, run.job), " ",
     h("small", {}, run.id)), badge(runWord(run)),
-  h("div", {class: "buttons"}, job && may("trigger", job.may) && button("Run again…", () => trigger(job), {"data-action": "trigger"}),
+  h("div", {class: "buttons"},
+    job && may("trigger", job.may) && button("Run again…", () => trigger(job), {"data-action": "trigger"}),
     job && run.slot && button("Why?", () => explain(job, run.slot.unix)),
     job && run.slot && button("What was created", () => manifest(job, run.slot.unix)))),
   facts([["Slot", stamp(run.slot, zone)], ["Late", run.lateness > 0 && duration(run.lateness)],
     ["Trigger", run.trigger && words(run.trigger)], ["By", run.by], ["Asked for because", run.note],
     ["Attempt", run.attempt > 0 && String(run.attempt + 1)], ["Started", stamp(run.started, zone)],
-    ["Finished", stamp(run.finished, zone)], ["Took", took(run)], ["Usually takes", run.usual_seconds > 0 && [duration(run.usual_seconds), " ", progress(run)]], ["Exit code", run.exit_code ?? null],
+    ["Finished", stamp(run.finished, zone)], ["Took", took(run)], ["Usually takes", usual(run)],
+    ["Exit code", run.exit_code ?? null],
     ["Reason", run.reason], ["Message", run.message], ["Tried again", stamp(run.retry_at, zone)],
-    ["Arguments", run.args?.map((each) => h("code", {}, each + " "))],
-    ["Node", run.node], ["Pod", run.pod !== run.id && run.pod]]), h("div", {class: "columns"}, containers(run), events(run))];
+    ["Arguments", codes(run.args)],
+    ["Node", run.node], ["Pod", run.pod !== run.id && run.pod]]), h("div", {class: "columns"},
+    list("Containers", run.containers, container), list("Events", run.events, happening))];
 }
 
 export async function show(main, {parts: [, id]}, signal) {

@@ -1,6 +1,6 @@
 // Runs as a table, and the slots that did not run among them, with the reason. Alone it is the view of all jobs' runs.
 import {badge, isOver, runWord, words} from "./state.js";
-import {button, calmly, h, replace, rows, say} from "./dom.js";
+import {button, calmly, h, heads, pages, replace, rows, say} from "./dom.js";
 import {duration, since, stamp} from "./time.js";
 import {explain} from "./actions.js";
 import {follow} from "./events.js";
@@ -8,7 +8,8 @@ import {get, now} from "./api.js";
 import {jobLink, link, refine, runLink} from "./route.js";
 import {seconds} from "./bars.js";
 
-const OUTCOMES = ["succeeded", "failed", "timeout", "start_failed", "evicted", "lost", "deleted", "unknown", "skipped", "missed"];
+const OUTCOMES = ["succeeded", "failed", "timeout", "start_failed", "evicted", "lost", "deleted", "unknown",
+  "skipped", "missed"];
 const COLUMNS = ["Outcome", "Slot", "Late", "Trigger", "Attempt", "Started", "Took", "Exit code", "Reason"];
 
 const slotOf = (run) => run.missed > 1 && run.missed_from
@@ -26,7 +27,8 @@ function row(run, job) {
   const cell = (label, ...content) => h("td", {"data-label": label}, content);
   return h("tr", {class: didNotRun(run) ? "not-run" : null},
     !job && h("th", {scope: "row"}, h("a", {href: jobLink(owner)}, run.job)),
-    cell("Outcome", didNotRun(run) ? badge(runWord(run)) : h("a", {href: runLink(run.id), class: "row"}, badge(runWord(run)))),
+    cell("Outcome", didNotRun(run) ? badge(runWord(run)) :
+      h("a", {href: runLink(run.id), class: "row"}, badge(runWord(run)))),
     cell("Slot", slotOf(run)(zone)), cell("Late", run.lateness > 0 ? duration(run.lateness) : null),
     cell("Trigger", run.trigger && words(run.trigger), run.by && h("small", {}, run.by)),
     cell("Attempt", run.attempt > 0 ? String(run.attempt + 1) : null), cell("Started", stamp(run.started, zone)),
@@ -38,9 +40,9 @@ function row(run, job) {
 export function runsTable(job) {
   const body = h("tbody", {});
   const fill = rows(body, (run) => row(run, job));
-  const heads = (job ? [] : ["Job"]).concat(COLUMNS).map((name) => h("th", {scope: "col"}, name));
+  const names = job ? COLUMNS : ["Job", ...COLUMNS];
   const none = h("p", {hidden: true}, "None yet.");
-  return {node: [h("table", {class: "runs"}, h("thead", {}, h("tr", {}, heads)), body), none], fill(runs) {
+  return {node: [h("table", {class: "runs"}, heads(names), body), none], fill(runs) {
     none.hidden = runs.length > 0;
     fill(runs, (run) => run.id);
   }};
@@ -67,18 +69,18 @@ const STATES = [["", "any"], ["open", "under way or waiting"], ["over", "over"]]
 
 export async function show(main, {query}, signal) {
   const table = runsTable(null);
-  const pages = h("nav", {class: "pages", "aria-label": "Pages"});
+  const pager = pages();
   const look = async () => {
     const asked = Object.fromEntries(query);
     const since = asked.since ? Math.floor(now() - Number(asked.since)) : undefined;
     const page = await get("runs", {...asked, since}, signal);
     const token = page.metadata?.continue;
     table.fill(page.items);
-    replace(pages, token && h("a", {rel: "next", href: link(["runs"], {...asked, continue: token})}, "Older"));
+    replace(pager, token && h("a", {rel: "next", href: link(["runs"], {...asked, continue: token})}, "Older"));
   };
   const filters = [outcomeFilter(query, look), filter("Recorded in", "since", SINCE, query, look),
     filter("Trigger", "trigger", TRIGGERS, query, look), filter("State", "state", STATES, query, look)];
-  replace(main, h("h1", {}, "Runs"), h("div", {class: "filters"}, filters), table.node, pages);
+  replace(main, h("h1", {}, "Runs"), h("div", {class: "filters"}, filters), table.node, pager);
   follow(calmly(() => look().catch(() => {}), 2000, signal), signal);
   await look();
 }

@@ -85,11 +85,13 @@ function relative(unix) {
   return left > 0 ? "in " + duration(left) : duration(-left) + " ago";
 }
 
+const elapsed = (unix) => duration(Math.max(0, now() - unix));
+
 // "in 2 min 5 s", which tick() keeps true.
 export const until = (t) => t && h("span", {class: "until", "data-until": t.unix ?? t}, relative(t.unix ?? t));
 
 // How long something goes on that began then.
-export const since = (t) => t && h("span", {class: "until", "data-since": t.unix ?? t}, duration(Math.max(0, now() - (t.unix ?? t))));
+export const since = (t) => t && h("span", {class: "until", "data-since": t.unix ?? t}, elapsed(t.unix ?? t));
 
 export function tick() {
   for (const element of document.querySelectorAll("progress.elapsed")) {
@@ -98,7 +100,7 @@ export function tick() {
   }
   for (const element of document.querySelectorAll(".until")) {
     const {until: end, since: start} = element.dataset;
-    const words = end ? relative(Number(end)) : duration(Math.max(0, now() - Number(start)));
+    const words = end ? relative(Number(end)) : elapsed(Number(start));
     if (element.textContent !== words) element.textContent = words;
   }
 }

@@ -3,7 +3,7 @@ import {badge, words} from "./state.js";
 import {duration, MINE, parts, stamp, until, zoneFor} from "./time.js";
 import {get, now} from "./api.js";
 import {go, jobLink, link} from "./route.js";
-import {h, replace, svg} from "./dom.js";
+import {h, heads, region, replace, svg} from "./dom.js";
 
 const HOUR = 3600;
 const SPANS = [["1", "hour"], ["6", "6 hours"], ["24", "day"]];
@@ -26,7 +26,8 @@ function cell(start, count, level, x, y) {
   const open = () => go(link(["upcoming"], {from: start, hours: 1}));
   return svg("g", {class: "hour l" + level(count), onclick: count > 0 && open}, svg("title", {}, `${count} starts`),
     svg("rect", {x, y, width: CELL.wide - 2, height: CELL.high - 2, rx: 2}),
-    count > 0 && svg("text", {x: x + CELL.wide / 2 - 1, y: y + 14, "text-anchor": "middle"}, count > 9999 ? "9999+" : String(count)));
+    count > 0 && svg("text", {x: x + CELL.wide / 2 - 1, y: y + 14, "text-anchor": "middle"},
+      count > 9999 ? "9999+" : String(count)));
 }
 
 // A row for each day, a column for each hour of its clock; an hour that comes twice has both counts.
@@ -48,13 +49,18 @@ function grid(heat) {
   });
   const heads = Array.from({length: 24}, (_, hour) =>
     svg("text", {x: CELL.left + hour * CELL.wide + CELL.wide / 2, y: 11, "text-anchor": "middle"}, String(hour)));
-  return svg("svg", {class: "heat", role: "img", width: CELL.left + 24 * CELL.wide, height: CELL.top + days.size * CELL.high,
+  return svg("svg", {class: "heat", role: "img",
+    width: CELL.left + 24 * CELL.wide, height: CELL.top + days.size * CELL.high,
     "aria-label": `starts in each hour of ${days.size} days, at most ${heat.most}`}, heads, rows);
 }
 
-const peaks = (heat) => heat.peaks?.length > 0 && heat.peaks[0].starts > 1 && h("div", {}, h("h3", {}, "Most at once"),
-  h("ul", {}, heat.peaks.filter((peak) => peak.starts > 1).map((peak) => h("li", {}, stamp(peak.slot, zone()), ": ",
-    h("strong", {}, String(peak.starts)), " start: ", peak.jobs.join(", "), peak.starts > peak.jobs.length && ", …"))));
+const peak = (it) => h("li", {}, stamp(it.slot, zone()), ": ", h("strong", {}, String(it.starts)), " start: ",
+  it.jobs.join(", "), it.starts > it.jobs.length && ", …");
+
+function peaks(heat) {
+  const some = heat.peaks?.filter((each) => each.starts > 1) ?? [];
+  return some.length > 0 && h("div", {}, h("h3", {}, "Most at once"), h("ul", {}, some.map(peak)));
+}
 
 // Six times of the clock over the lanes.
 function axis(from, to, x, high) {
@@ -87,21 +93,27 @@ function lanes(list, width) {
   });
   const height = LANE.top + jobs.size * LANE.high + 8;
   return svg("svg", {class: "lanes", role: "img", width, height,
-    "aria-label": `slots of ${jobs.size} jobs from ${list.from.time} to ${list.to.time}`}, axis(from, list.to.unix, x, height), marks);
+    "aria-label": `slots of ${jobs.size} jobs from ${list.from.time} to ${list.to.time}`},
+  axis(from, list.to.unix, x, height), marks);
 }
 
-const row = (slot) => h("tr", {}, h("td", {"data-label": "Slot"}, stamp(slot.slot, zone()), h("small", {}, until(slot.slot))),
+const row = (slot) => h("tr", {},
+  h("td", {"data-label": "Slot"}, stamp(slot.slot, zone()), h("small", {}, until(slot.slot))),
   h("th", {scope: "row"}, h("a", {href: jobLink(slot), class: "row"}, slot.job), h("small", {}, slot.namespace)),
   h("td", {"data-label": "Usually takes"}, slot.usual_seconds > 0 && duration(slot.usual_seconds)),
-  h("td", {"data-label": "Note"}, slot.suspended && badge("suspended"), slot.effect && h("small", {class: "mark-dst"}, `daylight saving: ${words(slot.effect)}`)));
+  h("td", {"data-label": "Note"}, slot.suspended && badge("suspended"),
+    slot.effect && h("small", {class: "mark-dst"}, `daylight saving: ${words(slot.effect)}`)));
 
 function table(list) {
   const shown = list.items.slice(0, LISTED);
   const more = list.items.length - shown.length;
-  return [h("table", {}, h("thead", {}, h("tr", {}, ["Slot", "Job", "Usually takes", "Note"].map((name) => h("th", {scope: "col"}, name)))),
-    h("tbody", {}, shown.map(row))), more > 0 && h("p", {}, `and ${more}${list.complete ? "" : " or more"} after these`),
+  return [h("table", {}, heads(["Slot", "Job", "Usually takes", "Note"]), h("tbody", {}, shown.map(row))),
+    more > 0 && h("p", {}, `and ${more}${list.complete ? "" : " or more"} after these`),
   !shown.length && h("p", {}, "No slot of any job.")];
 }
+
+const spans = (from, hours) => h("nav", {class: "pages", "aria-label": "Span"}, SPANS.map(([value, text]) =>
+  h("a", {href: link(["upcoming"], {from, hours: value}), "aria-current": Number(value) === hours ? "true" : null}, text)));
 
 export async function show(main, {query}, signal) {
   const hours = Number(query.get("hours")) || 6;
@@ -111,14 +123,13 @@ export async function show(main, {query}, signal) {
   const [list, heat] = await Promise.all([
     get("upcoming", {from, to: from + hours * HOUR, limit: 2000}, signal),
     get("heatmap", {from: hour, step: HOUR, timezone: zone()}, signal)]);
-  const strip = h("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Timeline"});
+  const strip = region("Timeline");
   replace(main, h("h1", {}, "Upcoming"),
     h("section", {}, h("h2", {}, `Starts in each hour (${zone() === MINE ? "your zone, " : ""}${zone()})`),
-      h("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Heat map"}, grid(heat)),
+      region("Heat map", grid(heat)),
       !heat.complete && h("p", {class: "wrong"}, "There are too many slots to count them all."), peaks(heat)),
-    h("section", {}, h("div", {class: "title"}, h("h2", {}, query.get("from") ? ["From ", stamp(from, zone())] : "From now"),
-      h("nav", {class: "pages", "aria-label": "Span"}, SPANS.map(([value, text]) => h("a", {
-        href: link(["upcoming"], {from: query.get("from"), hours: value}), "aria-current": Number(value) === hours ? "true" : null}, text)))),
+    h("section", {}, h("div", {class: "title"},
+      h("h2", {}, query.get("from") ? ["From ", stamp(from, zone())] : "From now"), spans(query.get("from"), hours)),
     strip, table(list)));
   replace(strip, lanes(list, Math.max(640, strip.clientWidth)));
 }
