@@ -146,6 +146,7 @@ function api.tell(daemon, feed)
     if not rebuilt then of_run("finished", record) end
   end)
   daemon.control:listen(function(order) feed:publish("command", order) end)
+  function daemon.on_look(configuration) feed:publish("reload", configuration) end
 end
 
 return api

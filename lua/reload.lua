@@ -269,6 +269,7 @@ end
 function Reload:look(cause)
   if cause ~= "SIGHUP" and self.read_last and self.read_last:same() then return end
   self:run(cause)
+  if self.shown.on_look then self.shown.on_look(self:describe()) end
 end
 
 local function warn_of_mounts(paths)

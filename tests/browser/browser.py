@@ -133,13 +133,14 @@ class Page:
         return [entry["message"] for entry in self.driver.get_log("browser")
                 if entry["level"] == "SEVERE" and entry["source"] != "network"]
 
-    def violations(self, source):
-        """What axe finds that is serious or worse."""
+    def violations(self, source, rules=None):
+        """What axe finds that is serious or worse; rules: only these."""
         if not self.js("return !!window.axe"):
             self.js(source)
         found = self.driver.execute_async_script(
-            "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then((r) => done(r.violations.map("
-            "(v) => [v.impact, v.id, v.nodes.map((n) => n.html + ' ' + n.failureSummary).slice(0, 3)])))")
+            "const [rules, done] = arguments;"
+            "axe.run(document, {resultTypes: ['violations'], ...(rules && {runOnly: rules})}).then((r) => done(r.violations.map("
+            "(v) => [v.impact, v.id, v.nodes.map((n) => n.html + ' ' + n.failureSummary).slice(0, 3)])))", rules)
         return [each for each in found if each[0] in ("serious", "critical")]
 
     def shot(self, path):

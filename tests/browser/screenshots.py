@@ -18,16 +18,17 @@ SMALL = (1180, 600)  # for the README: each below 150 KB
 JOBS = {
     "settings": {"cron_dialect": "standard", "history_rows": 1000},
     "billing-export": {"cron": "0 */2 * * *", "description": "invoices to the ledger"},
+    "currency-rates": {"cron": "5 * * * *", "description": "of the central bank"},
     "db-backup": {"cron": "30 1 * * *", "timezone": "Europe/Berlin", "description": "the shop's database, encrypted"},
     "index-rebuild": {"cron": "15,45 * * * *", "description": "search over the catalogue"},
-    "mail-digest": {"cron": "0 7 * * MON-FRI", "timezone": "America/New_York"},
+    "mail-digest": {"cron": "0 7 * * MON-FRI", "timezone": "America/New_York", "description": "news to customers"},
     "orders-import": {"cron": "*/10 * * * *", "description": "from the partners' feeds", "template": "orders.json"},
     "payroll": {"cron": "0 6 L * *", "timezone": "Europe/Berlin", "description": "on the last day of the month"},
     "report-weekly": {"cron": "0 8 * * MON", "timezone": "Asia/Tokyo"},
     "thumbnails": {"cron": "*/15 * * * *"},
 }
 # How long a run takes in seconds, and how many of a hundred fail.
-WAYS = {"billing-export": (140, 3), "db-backup": (1900, 4), "index-rebuild": (320, 1), "mail-digest": (25, 0),
+WAYS = {"billing-export": (140, 3), "currency-rates": (12, 3), "db-backup": (1900, 4), "index-rebuild": (320, 1), "mail-digest": (25, 0),
         "orders-import": (45, 6), "payroll": (600, 0), "report-weekly": (240, 10), "thumbnails": (80, 2)}
 OUTPUT = r"""
 i=0; while [ $i -lt 400 ]; do i=$((i+1)); printf '\033[2m12:%02d\033[0m partner %d: %d orders\n' $((i/10)) $((i%7)) $((i*37%90)); done
@@ -54,9 +55,10 @@ def past_slots(job, entry, now):
 def rows(now):
     chance = random.Random(7)
     for job, (usual, bad) in WAYS.items():
-        for slot in past_slots(job, JOBS[job], now):
+        slots = past_slots(job, JOBS[job], now)
+        for slot in slots:
             took = max(1, int(chance.gauss(usual, usual / 5)))
-            failed = chance.random() * 100 < bad
+            failed = chance.random() * 100 < bad or job == "currency-rates" and slot in slots[-2:]
             yield (job, "default", f"{job}-{slot}", slot, 0, "schedule", "failed" if failed else "succeeded",
                    1 if failed else 0, "Error" if failed else "Completed", "exit code 1" if failed else None,
                    slot, slot + took, 3, slot + took)
@@ -91,7 +93,7 @@ def prepared():
     web = start(folder)
     post(web, "jobs/default/mail-digest/suspend", {"reason": "the provider moves", "until": "+3d"})
     run = post(web, "jobs/default/orders-import/trigger", {"reason": "a partner was late", "args": ["--partner", "3"]})["run"]
-    post(web, "jobs/default/thumbnails/trigger", {})
+    post(web, "jobs/default/billing-export/trigger", {})
     harness.wait_for(lambda: web.get(f"/v1/runs/{run}")[1].get("state") == "finished", 60, "end of the run")
     return web, run
 
