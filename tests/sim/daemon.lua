@@ -50,7 +50,8 @@ local recalled = options.mutant ~= "no recall" and jobs or setmetatable({recall 
   end})
 runner:attach(recalled)
 
--- Somebody changes a job, and orders it not to run for a while, at any time: also between a decision ahead and its slot.
+-- Somebody changes a job, and orders it not to run for a while, at any time: also between a decision ahead and its
+-- slot.
 local function meddle(name)
   local version = 0
   while true do
