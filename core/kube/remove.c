@@ -212,6 +212,11 @@ static void forget(struct run *run) {
         kube_run_free(run);
 }
 
+static void let_go(struct run *run) {
+    run->want_discard = true;
+    remove_settle(run);
+}
+
 void remove_settle(struct run *run) {
     if (run->call)
         return; /* its answer comes back here */
@@ -226,6 +231,8 @@ void remove_settle(struct run *run) {
         kube_run_free(run);
     } else if (run->stop && !run->delete_sent) {
         end_send(run);
+    } else if (!run->owner && !run->want_discard) {
+        run_after(run, LATE_NS, let_go); /* it came late, and so may another try */
     } else if (run->want_discard && run->held) {
         release_send(run);
     } else if (run->want_discard && !run->delete_sent) {

@@ -106,7 +106,8 @@ function Audit:deleted(pod)
   local name = pod.metadata.name
   local seen = self.pods[name]
   if seen.slot > self.mark then self:wrong("%s was deleted before its slot was decided", name) end
-  if not (pod.metadata.annotations or {})["kube-scheduler/reported"] then
+  -- One that came after its run was given up, which was told, is not marked.
+  if not (pod.metadata.annotations or {})["kube-scheduler/reported"] and not self.told_of[name] then
     self:wrong("%s was deleted before its outcome was told", name)
   end
   if pod.status.phase == "Running" then self:wrong("%s was deleted while it ran", name) end

@@ -196,7 +196,16 @@ static void a_create_that_lands_after_giving_up_is_removed(void **state) {
     tell(KUBE_POD, WATCH_OBJECT, POD("a", PENDING));
     name_is_kept(PODS "/a"); /* for another try may land after this one */
     assert_non_null(strstr(call_of("DELETE", PODS "/a")->body, "uid-a"));
+    answer("DELETE", PODS "/a", 200, "", "{}");
+    tell(KUBE_POD, WATCH_OBJECT, HELD_POD("0", PENDING));
+    pass(119);
+    assert_int_equal(open_calls(), 0);
+    pass(2);
+    name_is_freed(PODS "/a"); /* nobody else would, and its namespace could never go */
+    tell(KUBE_POD, WATCH_DELETED, HELD_POD("0", PENDING));
+    pass(0);
     expect("");
+    assert_int_equal(try_start(a, "n", false, NULL), 0);
 }
 
 static void a_look_that_stays_unanswered_ends(void **state) {
