@@ -48,7 +48,7 @@ static void replace_one(struct registry *registry, struct run *run) {
     if (run->replaced)
         return;
     run->replaced = true;
-    (void)registry->executor->ops->stop(registry->executor, run, OUTCOME_DELETED, "Replaced",
+    (void)registry->executor->ops->stop(registry->executor, run, OUTCOME_DELETED, REASON_REPLACED,
                                         NULL); /* refused: it is over */
 }
 

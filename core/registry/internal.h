@@ -141,6 +141,7 @@ bool run_is_active(const struct run *run);
 bool registry_is_idle(const struct registry *registry); /* no slot is decided now */
 
 /* decide.c */
+#define REASON_REPLACED "Replaced" /* with OUTCOME_DELETED: stopped for a newer slot */
 int run_get(const struct registry *registry, uint64_t id, struct run **out, struct err *err);
 void run_ask(struct registry *registry, struct run *run);              /* event slot */
 void run_note_asked(const struct registry *registry, struct run *run); /* when that was, and how late */

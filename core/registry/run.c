@@ -216,6 +216,8 @@ void run_set_result(struct run *run, const struct result *result) {
     kept->started = result->started;
     kept->finished = result->finished;
     kept->removed = result->removed;
+    if (result->outcome == OUTCOME_DELETED && !strcmp(result->reason, REASON_REPLACED))
+        run->replaced = true; /* perhaps by an earlier daemon */
 }
 
 int run_set_data(struct run *run, const char *data) {

@@ -44,7 +44,8 @@ struct fixture {
     size_t discarded_count;
     struct run ahead[MAX_EVENTS];
     size_t ahead_count, begun_count;
-    bool prepares; /* answers what is asked ahead */
+    bool prepares;       /* answers what is asked ahead */
+    const char *trouble; /* the namespace that was last told of */
     bool refuse;
     size_t max_active; /* this and retention: set before setup_registry */
     int64_t retention;
@@ -156,6 +157,11 @@ static inline void ignore_ready(void *ctx) {
     (void)ctx;
 }
 
+static inline void on_trouble(void *ctx, const char *namespace_, const char *why) {
+    (void)why;
+    ((struct fixture *)ctx)->trouble = namespace_;
+}
+
 static const struct registry_events events = {.ready = ignore_ready,
                                               .slot = on_slot,
                                               .ahead = on_ahead,
@@ -163,7 +169,8 @@ static const struct registry_events events = {.ready = ignore_ready,
                                               .skipped = on_skipped,
                                               .started = ignore,
                                               .line = ignore_line,
-                                              .outcome = on_outcome};
+                                              .outcome = on_outcome,
+                                              .trouble = on_trouble};
 
 #define START INT64_C(1700000000) /* 20 s past a minute */
 

@@ -274,8 +274,16 @@ static void tail_keeps_the_last_lines(void **state) {
     tail_free(tail);
 }
 
+static void trouble_in_a_namespace_is_passed_on_before_anything_begins(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(registry_open(f->registry, NULL), 0);
+    f->events->trouble(f->events_ctx, "ns", "forbidden");
+    assert_string_equal(f->trouble, "ns");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(asks_for_each_slot_once),
+                                       TEST(trouble_in_a_namespace_is_passed_on_before_anything_begins),
                                        TEST(holds_the_watermark_below_an_undecided_slot),
                                        TEST(keeps_a_refused_start_open_until_it_is_told),
                                        TEST(counts_the_runs_beside),

@@ -164,6 +164,25 @@ static void replaces_one_that_was_still_being_decided(void **state) {
 }
 
 /* More than fit in the open list: the rest must be skipped, for a crash would lose them. */
+/* The daemon that replaced it died: the next one does not call it a failure. */
+static void knows_what_an_earlier_daemon_replaced(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * *", CATCH_UP_NONE, START - 100);
+    assert_int_equal(registry_open(f->registry, NULL), 0);
+    const struct adopted_run run = {
+        .namespace_ = "ns",
+        .name = "a-x",
+        .job = "a",
+        .slot = START - 20,
+        .started = true,
+        .finished = true,
+        .result = {.outcome = OUTCOME_DELETED, .removed = true, .reason = "Replaced"}};
+    assert_non_null(f->events->adopted(f->events_ctx, &run));
+    assert_int_equal(registry_begin(f->registry, START, NULL, 0, NULL), 0);
+    assert_int_equal(f->outcome_count, 1);
+    assert_true(f->outcomes[0].replaced);
+}
+
 static void takes_only_so_many(void **state) {
     struct fixture *f = *state;
     size_t open;
@@ -353,6 +372,7 @@ int main(void) {
                                        TEST(refuses_an_unknown_limit),
                                        TEST(replaces_when_the_old_is_gone),
                                        TEST(replaces_one_that_was_still_being_decided),
+                                       TEST(knows_what_an_earlier_daemon_replaced),
                                        TEST(takes_only_so_many),
                                        TEST(takes_only_so_many_bytes),
                                        TEST(comes_after_the_run_of_the_same_slot),
