@@ -33,9 +33,18 @@ void open_release(struct registry *registry, struct run *run) {
     registry->open_bytes -= run->open_bytes;
 }
 
-static bool belongs(struct registry *registry, struct run *run) {
+/* Creates that take long have half of the list, lest a burst of them leaves no place to what must have one:
+ * that waits, is tried again or was asked for. Beyond that they hold the watermark back, which costs nothing
+ * else. */
+static bool takes_long(const struct registry *registry, const struct run *run) {
     bool old = clock_monotonic(registry->clock) - run->asked_at >= REGISTRY_OPEN_AGE * NS_PER_S;
-    return run->reserved || ((old || !run_is_active(run)) && open_reserve(registry, run, false));
+    return old && registry->open_count < REGISTRY_OPEN_MAX / 2 &&
+           registry->open_bytes < REGISTRY_OPEN_BYTES / 2;
+}
+
+static bool belongs(struct registry *registry, struct run *run) {
+    return run->reserved ||
+           ((!run_is_active(run) || takes_long(registry, run)) && open_reserve(registry, run, false));
 }
 
 int64_t registry_watermark(struct registry *registry, void (*each)(void *ctx, const struct run *run),

@@ -201,6 +201,21 @@ static void takes_only_so_many(void **state) {
     assert_int_equal(registry_next_wake(f->registry), START + 1000);
 }
 
+static void creates_that_take_long_leave_half_of_the_list(void **state) {
+    struct fixture *f = *state;
+    size_t open;
+    static const char *const names[] = {"a", "b", "c"};
+    for (size_t i = 0; i < 3; i++)
+        add_spec(f, "* * * * *",
+                 (struct job_spec){.name = names[i], .catch_up = CATCH_UP_ALL, .deadline = 100000});
+    begin(f, START - 100 * 60);
+    assert_int_equal(f->asked_count, 300);
+    step(f, REGISTRY_OPEN_AGE);
+    watermark(f, &open);
+    assert_int_equal(open, REGISTRY_OPEN_MAX / 2);
+    assert_int_equal(registry_trigger(f->registry, "a", "id", NULL, NULL), 0);
+}
+
 static void takes_only_so_many_bytes(void **state) {
     struct fixture *f = *state;
     struct err err;
@@ -374,6 +389,7 @@ int main(void) {
                                        TEST(replaces_one_that_was_still_being_decided),
                                        TEST(knows_what_an_earlier_daemon_replaced),
                                        TEST(takes_only_so_many),
+                                       TEST(creates_that_take_long_leave_half_of_the_list),
                                        TEST(takes_only_so_many_bytes),
                                        TEST(comes_after_the_run_of_the_same_slot),
                                        TEST(hears_that_its_upstream_failed_or_was_skipped),
