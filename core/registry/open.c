@@ -34,8 +34,8 @@ void open_release(struct registry *registry, struct run *run) {
 }
 
 /* Creates that take long have half of the list, lest a burst of them leaves no place to what must have one:
- * that waits, is tried again or was asked for. Beyond that they hold the watermark back, which costs nothing
- * else. */
+ * that waits, is tried again or was asked for. Those beyond it hold the watermark back, and are decided by
+ * their job's catch_up should the leader die. */
 static bool takes_long(const struct registry *registry, const struct run *run) {
     bool old = clock_monotonic(registry->clock) - run->asked_at >= REGISTRY_OPEN_AGE * NS_PER_S;
     return old && registry->open_count < REGISTRY_OPEN_MAX / 2 &&
