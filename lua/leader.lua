@@ -49,6 +49,11 @@ function Leader:apply_baselines()
   end
 end
 
+-- A reload that began before we led ends first: what it changes from now on the registry would not hear of.
+function Leader:wait_for_reload()
+  while self.reloading do task.sleep(0.1) end
+end
+
 -- Waits until we lead, everything known is adopted and slots are decided: true. nil and why when we never will.
 function Leader:start()
   local marks, failure = self.state:acquire()
@@ -58,6 +63,7 @@ function Leader:start()
   marks.watermark = marks.watermark or self:first_watermark()
   if self.lost then return nil, self.lost end
   task.spawn(function() self:renew() end)
+  self:wait_for_reload()
   self:apply_baselines()
   self.restore()
   local pause = steps.new()

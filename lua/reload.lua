@@ -226,6 +226,8 @@ end
 
 function Reload:take_up(new, cause)
   self:wait_for_leader()
+  self.lead.reloading = true
+  local _ <close> = setmetatable({}, {__close = function() self.lead.reloading = nil end})
   local hooks_changed = new.hooks ~= self.hooks
   local pause = steps.new()
   local changes = diff.jobs(self.plan.jobs, new.plan.jobs, pause)

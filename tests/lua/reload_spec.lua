@@ -1,6 +1,7 @@
 -- What a reload is made of: reading files so that a change is seen, and what differs between two schedules.
 local diff = require "reload.diff"
 local kit = require "hooks_kit"
+local Leader = require "leader"
 local log = require "log"
 local Reload = require "reload"
 local schedule = require "schedule"
@@ -123,6 +124,33 @@ describe("the watch", function()
   it("knows no mount where there is none", function()
     assert.is_false(watch.mounted_alone(kit.folder {a = ""} .. "/a"))
     assert.is_false(watch.mounted_alone "/not there")
+  end)
+end)
+
+describe("a reload of a daemon that does not lead yet", function()
+  it("is over before the daemon decides slots", function()
+    local jobs, added = {}, {}
+    for i = 1, 20000 do jobs[i] = {name = ("j%05d"):format(i), fingerprint = "x", history = {}, retries = {}} end
+    local registry = {limit = function() return true end, open = function() end, begin = function() return true end}
+    function registry.add(_, spec)
+      added[#added + 1] = spec
+      return true
+    end
+    local state = {acquire = function() return {watermark = 1, open = {}} end, read = function() return {} end,
+      write = function() return true end, save = function() return true end}
+    local lead = Leader.new {state = state, registry = registry, jobs = {}, whole = true, restore = function() end,
+      open = function() end, spec = function(job) return job.name end, alerts = {}}
+    registry.watermark, registry.acknowledge = function() return 1, {} end, function() end
+    for _, job in ipairs(jobs) do job.schedule = {} end
+    local none = function() end
+    local reload = Reload.new {lead = lead, registry = registry, plan = {jobs = {}, settings = {}}, shown = {}, control = {},
+      runner = {set_job = none, jobs = {}}, alerts = {configure = none}, hooks = {fire = none}}
+    local plan = {jobs = jobs, settings = {}, problems = {}, bad = {}}
+    task.spawn(function() reload:take_up({plan = plan, hooks = reload.hooks, sources = {}}, "a test") end)
+    assert.equal(0, #lead.jobs) -- it waits within
+    assert.is_true(lead:start())
+    lead.stopped = true
+    assert.equal(#jobs, #added)
   end)
 end)
 
