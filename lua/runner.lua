@@ -51,24 +51,32 @@ end
 -- job: of schedule.load; nil: there is none by that name any more.
 function Runner:set_job(name, job)
   self.jobs[name] = job
+  self.suspended[name] = self:suspension(name)
   recall(self)
+end
+
+-- The order that suspends a job by itself: while the schedule suspends it too, that is for as long as it does.
+function Runner:suspension(name)
+  local job, order = self.jobs[name], self.orders[name]
+  return order and not order.resumed and not (job and job.suspend) and order or nil
 end
 
 local BY_SCHEDULE <const> = {by = "the schedule"}
 
 -- Orders win over the schedule.
 local function suspensions(self, orders)
-  local suspended, resumed = {}, {}
-  for name, order in pairs(orders) do (order.resumed and resumed or suspended)[name] = order end
-  return setmetatable(suspended, {__index = function(_, name)
-    local job = self.jobs[name]
-    if job and job.suspend and not resumed[name] then return BY_SCHEDULE end
+  local suspended = setmetatable({}, {__index = function(_, name)
+    local job, order = self.jobs[name], orders[name]
+    if job and job.suspend and not (order and order.resumed) then return BY_SCHEDULE end
   end})
+  for name in pairs(orders) do suspended[name] = self:suspension(name) end
+  return suspended
 end
 
 -- What somebody ordered: see policy.held.
 function Runner:set_orders(orders, paused)
-  self.orders, self.suspended, self.paused = orders, suspensions(self, orders), paused
+  self.orders, self.paused = orders, paused
+  self.suspended = suspensions(self, orders)
   recall(self)
 end
 

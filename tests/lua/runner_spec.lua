@@ -72,6 +72,28 @@ describe("the runner", function()
     assert.same({1}, {seen.recalls})
   end)
 
+  it("skips what the schedule suspends, whatever was ordered but to resume it", function()
+    local runner, _, job = fake()
+    local function held() return (policy.held("a", runner)) end
+    local function reload(suspend)
+      job.suspend = suspend
+      runner:set_job("a", job)
+    end
+    runner:set_orders {a = {["until"] = clock.now() - 1}}
+    assert.is_nil(held())
+    reload(true)
+    assert.equal("suspended by the schedule", held())
+    runner:set_orders {a = {["until"] = clock.now() - 1}}
+    assert.equal("suspended by the schedule", held())
+    runner:set_orders {a = {resumed = true}}
+    assert.is_nil(held())
+    reload(nil)
+    runner:set_orders {a = {by = "me"}}
+    reload(true)
+    reload(nil)
+    assert.equal("suspended by me", held())
+  end)
+
   it("asks hooks at a slot's time, not ahead of it", function()
     local runner, seen, _, hooks = fake()
     for _, name in ipairs {"before_run", "before_create"} do
