@@ -177,10 +177,13 @@ function commands.resume(self, request)
     return done and {again = false}, message
   end
   local job, problem = self:wanted(request.job)
-  if not self.runner.suspended[request.job] then return job and {job = job.name, again = true}, problem end
+  if not self.runner.suspended[request.job] then
+    local order = self.runner.orders[request.job]
+    return job and {job = job.name, again = true, since = order and order.since}, problem
+  end
   local changes = {[request.job] = job and order_of(job) or false}
   local done, message = self:write_suspended(changed(self.runner.orders, changes, now))
-  return done and {job = request.job, again = false, since = now}, message
+  return done and {job = request.job, again = false, since = clock.now()}, message -- it was suspended until now
 end
 
 -- What a silence is about: a job or "all".

@@ -13,6 +13,7 @@ local cut_over = {}
 
 local SETTLE <const> = 20  -- seconds: two rounds of the old controller, which looks every 10 s at what it listed before
 local PERIOD <const> = 1   -- seconds between two looks
+local MARK <const> = "kube-scheduler/cut-over" -- annotation: suspended by us, not by its owner
 local LONGEST <const> = 3600 -- seconds that a run of the old one is waited for, where runs must not overlap
 
 local function path_of(client, version, cron_job)
@@ -33,8 +34,8 @@ local function find(client, cron_job)
 end
 
 local function suspend(client, path)
-  local reply = client:request("PATCH", path, {body = '{"spec":{"suspend":true}}',
-    content_type = "application/merge-patch+json"})
+  local reply = client:request("PATCH", path, {content_type = "application/merge-patch+json", body = json.encode {
+    metadata = {annotations = {[MARK] = clock.format(clock.now())}}, spec = {suspend = true}}})
   return reply.status == 200, reply.message
 end
 
@@ -67,17 +68,36 @@ local function asked(options, request)
   return answer
 end
 
--- Resumes, and waits until every slot up to then was decided. -> that instant
-local function resume(options, job)
-  local answer, message = asked(options, {command = "resume", job = job, reason = "cut-over"})
-  if not answer then return nil, message end
-  local since = answer.since or clock.now()
+local function is_backfilled(status, job)
+  for _, backfill in ipairs(status.backfills or {}) do
+    if backfill.job == job then return true end
+  end
+  return false
+end
+
+-- Waits until every slot up to then was decided, and what an earlier try has begun to backfill was run. -> true
+local function wait_until_decided(options, job, since, say)
+  local told
   repeat
     task.sleep(PERIOD)
-    answer, message = asked(options, {command = "status"})
-    if not answer then return nil, message end
-  until answer.watermark > since
-  return since
+    local status, message = asked(options, {command = "status"})
+    if not status then return nil, message end
+    local backfilled = is_backfilled(status, job)
+    if backfilled and not told then say("waiting for the end of a backfill of %s", job) end
+    told = told or backfilled
+  until status.watermark > since and not backfilled
+  return true
+end
+
+-- Resumes, and waits until every slot up to then was decided. -> that instant; where an earlier try resumed it, of that
+local function resume(options, job, say)
+  local answer, message = asked(options, {command = "resume", job = job, reason = "cut-over"})
+  if not answer then return nil, message end
+  local since = answer.since
+  if not since then return nil, ("'%s' runs by itself, and it is not known since when: see `backfill`"):format(job) end
+  local done
+  done, message = wait_until_decided(options, job, since, say)
+  return done and since, message
 end
 
 local ours = {ran = true, running = true, waiting = true}
@@ -117,7 +137,12 @@ local function backfill(options, job, spans)
 end
 
 -- Whether the two would not run side by side: the job skips its slots, or the CronJob is suspended by an earlier try.
+-- One that its owner suspended has skipped slots that nobody wants.
 local function ready(options, job, cron_job)
+  local annotations = cron_job.metadata.annotations or {}
+  if cron_job.spec.suspend and not annotations[MARK] then
+    return nil, "the CronJob is suspended already, there is nothing to take over: `resume` lets the job run from now on"
+  end
   local answer, message = asked(options, {command = "jobs", job = job})
   if not answer then return nil, message end
   if answer.rows[1] and (answer.rows[1].suspended or cron_job.spec.suspend) then return true end
@@ -137,7 +162,7 @@ end
 
 -- Resumes the job. -> how many slots after `from` are run as a backfill
 local function take_up(options, job, from, say)
-  local since, message = resume(options, job)
+  local since, message = resume(options, job, say)
   if not since then return nil, message end
   say("%s runs by itself from %s on", job, clock.format(since))
   local spans

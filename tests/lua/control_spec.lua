@@ -85,6 +85,26 @@ describe("a command", function()
   end)
 end)
 
+describe("the instant from which a resumed job runs", function()
+  local now = clock.now
+  after_each(function() clock.now = now end)
+
+  it("is that at which its slots are skipped no more, also when it is asked for again", function()
+    local c, runner, state = control()
+    local t = 1000
+    function clock.now() return t end
+    c.jobs[1].suspend, runner.suspended.nightly = true, {}
+    local write = state.write
+    function state.write(...)
+      t = t + 5
+      return write(...)
+    end
+    assert.equal(1005, ask(c, "resume", {job = "nightly"}).since)
+    runner.suspended = {}
+    assert.is_number(ask(c, "resume", {job = "nightly"}).since)
+  end)
+end)
+
 describe("why a slot ran or not", function()
   local schedule = cron.parse({"0 2 * * *"}, {timezone = "UTC", dst = "cronie", dialect = "standard"})
   local slot = clock.parse "2026-11-24T02:00:00Z"
