@@ -10,10 +10,10 @@ int digest_sha256(const void *bytes, size_t len, char out[DIGEST_HEX]) {
     unsigned int size = 0;
     if (!EVP_Digest(bytes, len, sum, &size, EVP_sha256(), NULL))
         return ERR_NOMEM;
-    for (unsigned int i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++) {
         out[2 * i] = digits[sum[i] >> 4];
         out[2 * i + 1] = digits[sum[i] & 15];
     }
-    out[2 * size] = '\0';
+    out[2 * (size_t)size] = '\0';
     return 0;
 }

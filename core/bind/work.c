@@ -7,6 +7,10 @@
 
 static const char type_name[] = "work";
 
+struct box {
+    struct work *work;
+};
+
 static void work_free(struct work *work) {
     if (work->release)
         work->release(work);
@@ -15,9 +19,9 @@ static void work_free(struct work *work) {
 
 /* Work that is still under way when the state is closed is freed by its own end. */
 static int l_gc(lua_State *L) {
-    struct work **box = luaL_checkudata(L, 1, type_name);
-    struct work *work = *box;
-    *box = NULL;
+    struct box *box = luaL_checkudata(L, 1, type_name);
+    struct work *work = box->work;
+    box->work = NULL;
     if (work && work->wait)
         work->abandoned = true;
     else if (work)
@@ -26,13 +30,13 @@ static int l_gc(lua_State *L) {
 }
 
 void *work_new(lua_State *L, size_t size) {
-    struct work **box = lua_newuserdatauv(L, sizeof *box, 0);
-    *box = NULL;
+    struct box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    box->work = NULL;
     luaL_setmetatable(L, type_name);
-    *box = calloc(1, size);
-    if (!*box)
+    box->work = calloc(1, size);
+    if (!box->work)
         luaL_error(L, "out of memory");
-    return *box;
+    return box->work;
 }
 
 static void run(uv_work_t *request) {
@@ -54,7 +58,7 @@ static void done(uv_work_t *request, int status) {
 
 static int go_on(lua_State *L, int status, lua_KContext context) {
     (void)status;
-    struct work *work = (struct work *)context;
+    struct work *work = (struct work *)context; // NOLINT(performance-no-int-to-ptr): what a context is for
     return work->finish(L, work);
 }
 
