@@ -66,6 +66,7 @@ EVERYTHING = {
     "serviceAccount": {"name": "account", "annotations": {"c": "d"}},
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}, "runbookUrl": "https://wiki.example/it"},
+    "dashboard": {"enabled": True},
     "networkPolicy": {"enabled": True, "from": [{"podSelector": {}}], "egress": [{"ports": [{"port": 443}]}]},
 }
 
@@ -188,7 +189,7 @@ def _():
     text = "# kept\na: {cron: '0 3 * * *', template: pod.yml}\n"
     data = only(template({"schedule": text, "templates": {"pod.yml": "kind: Pod\n"}}), "ConfigMap")["data"]
     assert data == {"schedule.yml": text, "pod.yml": "kind: Pod\n"}, data
-    schedule, hooks = of_kind(template(EVERYTHING), "ConfigMap")
+    schedule, hooks, _ = of_kind(template(EVERYTHING), "ConfigMap")
     assert hooks["data"] == EVERYTHING["hooks"]
     folder = temporary_folder()
     for name, content in schedule["data"].items():
@@ -222,6 +223,8 @@ def _():
     with open(os.path.join(CHART, "files/alerts.yml")) as file:
         rules = yaml.safe_load(file.read().replace("scripts/OPERATIONS.md", "https://wiki.example/it"))
     assert only(documents, "PrometheusRule")["spec"] == rules
+    board = [each for each in of_kind(documents, "ConfigMap") if each["metadata"]["labels"].get("grafana_dashboard") == "1"]
+    assert json.loads(board[0]["data"]["kube-scheduler-jobs.json"])["title"] == "Kube Scheduler"
 
 
 @test("a NetworkPolicy limits who comes in, and only what is asked for of the rest", seconds=60)

@@ -125,11 +125,11 @@ def _():
     assert all(link == f"scripts/OPERATIONS.md#{name.lower()}" for name, link in links), links
 
 
-@test("alert rules and documentation name only what is measured", seconds=60)
+@test("alert rules, the dashboard and documentation name only what is measured", seconds=60)
 def _():
     text = scrape(Web(arguments=["--metrics-jobs", "full"]), OPENMETRICS)
     known = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
-    for name in ("scripts/deploy/chart/files/alerts.yml", "lua/HTTP.md"):
+    for name in ("scripts/deploy/chart/files/alerts.yml", "scripts/deploy/chart/files/dashboard.json", "lua/HTTP.md"):
         with open(os.path.join(ROOT, name)) as file:
             for word in re.findall(r"kubescheduler_\w+", file.read()):
                 base = re.sub("_(total|info|bucket|sum|count)$", "", word)
