@@ -117,6 +117,17 @@ def _():
     page.find("table.runs td", "succeeded")
 
 
+@test("a page on which nothing happens asks for nothing", seconds=60)
+def _():
+    web, page = world()
+    page.open()
+    page.shows("live", "#link")
+    asked = "return performance.getEntriesByType('resource').length"
+    before = page.js(asked)
+    time.sleep(3)
+    assert page.js(asked) == before
+
+
 @test("output comes while the run goes on", seconds=60)
 def _():
     web, page = world()

@@ -60,12 +60,32 @@ async function attempt(path, {query, method = "GET", body, headers = {}, signal}
   return response;
 }
 
+const TRIES = 4;
+
+// Seconds after which a busy scheduler, or one that does not lead yet, wants to be asked again. Orders are not repeated
+// by themselves.
+function wait(response, method = "GET") {
+  const seconds = Number(response.headers.get("Retry-After"));
+  const later = response.status === 429 || response.status === 503;
+  return later && method === "GET" && seconds > 0 ? Math.min(seconds, 5) : 0;
+}
+
+async function patiently(path, options) {
+  for (let tries = 1; ; tries++) {
+    const response = await attempt(path, options);
+    const seconds = wait(response, options.method);
+    if (!seconds || tries === TRIES) return response;
+    await new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
+    options.signal?.throwIfAborted();
+  }
+}
+
 export async function open(path, options = {}) {
-  let response = await attempt(path, options);
+  let response = await patiently(path, options);
   while (response.status === 401 && signIn) {
     signingIn ??= signIn().finally(() => { signingIn = null; });
     await signingIn;
-    response = await attempt(path, options);
+    response = await patiently(path, options);
   }
   if (!response.ok) throw await refusal(response);
   return response;

@@ -35,10 +35,10 @@ export async function show(main, {query}, signal) {
     replace(pager, page.items.length ? null : "No orders.",
       token && h("a", {href: link(["audit"], {...asked, continue: token}), rel: "next"}, "Older"));
   }
+  const soon = calmly(() => look().catch(() => {}), 1000, signal);
+  follow((name) => { if (name === "command" || name === "reset") soon(); }, signal);
   await look();
   const only = ["job", "by"].filter((name) => asked[name]).map((name) => `${name} ${asked[name]}`).join(", ");
   replace(main, h("h1", {}, "Audit"), only && h("p", {}, `Only ${only}. `, h("a", {href: "#/audit"}, "All")),
     h("table", {}, heads(["At", "Order", "Job", "By", "Reason", "More"]), body), pager);
-  const soon = calmly(() => look().catch(() => {}), 1000, signal);
-  follow((name) => { if (name === "command" || name === "reset") soon(); }, signal);
 }

@@ -1,6 +1,6 @@
 // One job: when it runs next, in words and as a list, what became of its slots, and what can be ordered.
 import {backfill, cancelBackfill, manifest, may, resume, silence, suspend, trigger, unsilence} from "./actions.js";
-import {badge} from "./state.js";
+import {badge, daylight} from "./state.js";
 import {bars} from "./bars.js";
 import {button, calmly, codes, facts, h, pages, region, replace} from "./dom.js";
 import {calendar} from "./calendar.js";
@@ -10,15 +10,11 @@ import {get, jobPath} from "./api.js";
 import {link} from "./route.js";
 import {outcomeFilter, runsTable} from "./runs.js";
 
-// What daylight saving does to a slot.
-const EFFECTS = {moved: "its time does not exist that day", lost: "the one before it does not exist",
-  first: "first of two passes", second: "second of two passes"};
-
 function nextSlots(slots, job) {
   if (!slots.length) return h("p", {}, "It has no further slot.");
   return h("ol", {class: "slots"}, slots.map((slot) => h("li", {}, stamp(slot.slot, job.timezone), " ",
     h("small", {}, until(slot.slot)),
-    slot.effect && h("small", {class: "mark-dst"}, `daylight saving: ${EFFECTS[slot.effect] ?? slot.effect}`))));
+    daylight(slot.effect))));
 }
 
 // Of two orders the one that makes sense now.
@@ -83,11 +79,6 @@ export async function show(main, {parts: [, namespace, name], query}, signal) {
     const past = await get(path("/runs"), {limit: 1000, state: "over"}, signal);
     replace(place.days, calendar(past.items, job));
   }
-  await Promise.all([lookAtJob(), lookAtRuns(), lookAtDays()]);
-  replace(main, place.head, h("div", {class: "columns"}, h("section", {}, h("h2", {}, "Next"), place.next),
-    h("section", {}, h("h2", {}, "Last 20"), place.recent, h("h2", {}, "Days"), place.days)),
-  h("section", {}, h("div", {class: "title"}, h("h2", {}, "Runs, and slots that did not run"),
-    outcomeFilter(query, lookAtRuns)), table.node, place.pages));
   const soon = calmly(() => Promise.all([lookAtJob(), lookAtRuns()]).catch(() => {}), 1000, signal);
   const later = calmly(() => lookAtDays().catch(() => {}), 30000, signal);
   follow((event, data) => {
@@ -95,4 +86,9 @@ export async function show(main, {parts: [, namespace, name], query}, signal) {
     soon();
     if (event === "finished" || event === "reset") later();
   }, signal);
+  await Promise.all([lookAtJob(), lookAtRuns(), lookAtDays()]);
+  replace(main, place.head, h("div", {class: "columns"}, h("section", {}, h("h2", {}, "Next"), place.next),
+    h("section", {}, h("h2", {}, "Last 20"), place.recent, h("h2", {}, "Days"), place.days)),
+  h("section", {}, h("div", {class: "title"}, h("h2", {}, "Runs, and slots that did not run"),
+    outcomeFilter(query, lookAtRuns)), table.node, place.pages));
 }

@@ -1,7 +1,7 @@
 // The list of jobs. Filters, order and page stand in the address; the server searches, sorts and cuts, so that any
 // number of jobs is a page of rows here.
 import {bars} from "./bars.js";
-import {badge, runWord, words} from "./state.js";
+import {badge, daylight, runWord, words} from "./state.js";
 import {bulk} from "./bulk.js";
 import {button, calmly, h, pages, replace, rows, say} from "./dom.js";
 import {follow} from "./events.js";
@@ -43,7 +43,8 @@ function row(job, selection) {
       job.description && h("small", {class: "about"}, job.description)),
     h("td", {"data-label": "Schedule"}, job.words,
       h("small", {}, h("code", {}, job.schedule.join("  ")), " ", job.timezone)),
-    h("td", {"data-label": "Next"}, job.next && [stamp(job.next, job.timezone), h("small", {}, until(job.next))]),
+    h("td", {"data-label": "Next"}, job.next &&
+      [stamp(job.next, job.timezone), h("small", {}, until(job.next)), daylight(job.next.effect)]),
     h("td", {"data-label": "Last 20"}, bars(job.recent)),
     h("td", {"data-label": "Last"}, lastRun(job)));
 }

@@ -1,6 +1,7 @@
 // A run's output as it comes. Only the lines in sight are elements, so that a long one costs no more than a short one;
 // those that stay in sight stay the same elements, so that what is selected stays selected.
-//   const view = logView(run, signal);  view.begin(follow);  view.over(): the run has ended
+//   const view = logView(run, signal);  view.over(): the run has ended
+//   view.begin(follow): reads it, if it is not being read
 import {button, h, replace, say} from "./dom.js";
 import {logAddress, open, runPath, save} from "./api.js";
 import {pieces, plain} from "./ansi.js";
@@ -10,6 +11,7 @@ const LINE = 18;          // px, as in page.css
 const BEYOND = 30;        // lines above and below what is in sight
 const MOST = 500000;      // lines that are kept: browsers draw no higher boxes
 const LONGEST = 4000;     // characters of a line that are drawn
+const AGAIN = 3000;       // ms until output that broke off is asked for again
 const ERROR = /\b(error|failed|failure|fatal|panic|exception|traceback|critical)\b/i;
 
 // Pieces of text into whole lines; what the last one lacks comes later.
@@ -179,17 +181,18 @@ export function logView(run, signal) {
   let reading = null;
   async function begin(follow) {
     reading ??= read(follow).catch((error) => {
-      const words = error.status === 404 ? "There is no output yet." : "interrupted: " + error.message;
+      const words = error.status === 404 ? `There is no output${follow ? " yet" : ""}.` : "interrupted: " + error.message;
       if (!signal.aborted) replace(state, words);
       return error;
     });
     const failed = await reading;
     reading = null;
+    if (failed && follow && failed.status !== 404 && !signal.aborted) setTimeout(() => begin(follow), AGAIN);
     return failed;
   }
   return {
     node: h("section", {class: "output"}, h("h2", {}, "Output"), bar, view.box), begin,
     // What had no output while it ran, or broke off, is asked for once more.
-    async over() { if ((reading ? await reading : !view.lines.length)) await begin(false); },
+    async over() { if (reading ? await reading : !view.lines.length) await begin(false); },
   };
 }

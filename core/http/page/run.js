@@ -65,18 +65,27 @@ function head(run, job) {
 }
 
 export async function show(main, {parts: [, id]}, signal) {
-  const place = h("div", {});
+  const place = h("div");
+  let log = null;
+  let job = null; // it may have left the schedule
   replace(main, h("h1", {}, id), h("p", {}, "Waiting for it to begin…"));
-  let run = await arrived(id, signal);
-  const job = await get(jobPath(run), {}, signal).catch(() => null); // it may have left the schedule
-  replace(place, head(run, job));
-  const log = logView(run, signal);
-  replace(main, place, log.node);
-  log.begin(!isOver(run));
-  follow(async (name, data) => {
-    if (name !== "reset" && data.id !== id) return;
-    run = await get(runPath(id), {}, signal).catch(() => run);
+
+  function draw(run) {
     replace(place, head(run, job));
+    if (!log) return;
     if (isOver(run)) log.over();
+    else log.begin(true);
+  }
+  // Before it is asked for, so that nothing falls between.
+  follow(async (name, data) => {
+    if (!log || name !== "reset" && data.id !== id) return;
+    const again = await get(runPath(id), {}, signal).catch(() => null);
+    if (again) draw(again);
   }, signal);
+  let run = await arrived(id, signal);
+  job = await get(jobPath(run), {}, signal).catch(() => null);
+  log = logView(run, signal);
+  run = await get(runPath(id), {}, signal);
+  replace(main, place, log.node);
+  draw(run);
 }

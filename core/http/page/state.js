@@ -35,6 +35,13 @@ export function mark(word) {
 
 export const badge = (word, title) => h("span", {class: "state " + hue(word), title}, mark(word), words(word));
 
+// What daylight saving does to a slot.
+const effects = {moved: "its time does not exist that day", lost: "the one before it does not exist",
+  first: "first of two passes", second: "second of two passes"};
+
+export const daylight = (effect) => effect &&
+  h("small", {class: "mark-dst"}, `daylight saving: ${effects[effect] ?? effect}`);
+
 // Of a run or a slot: what became of it, or what it is doing.
 export const runWord = (run) => run.outcome ?? (run.state === "started" ? "running" : run.state);
 export const isOver = (run) => Boolean(run.outcome) || run.state === "finished" || run.state === "skipped";

@@ -1,5 +1,5 @@
 // What comes, of all jobs: how much starts in which hour, which jobs when, and the next slots one by one.
-import {badge, words} from "./state.js";
+import {badge, daylight} from "./state.js";
 import {duration, MINE, parts, stamp, until, zoneFor} from "./time.js";
 import {get, now} from "./api.js";
 import {go, jobLink, link} from "./route.js";
@@ -102,7 +102,7 @@ const row = (slot) => h("tr", {},
   h("th", {scope: "row"}, h("a", {href: jobLink(slot), class: "row"}, slot.job), h("small", {}, slot.namespace)),
   h("td", {"data-label": "Usually takes"}, slot.usual_seconds > 0 && duration(slot.usual_seconds)),
   h("td", {"data-label": "Note"}, slot.suspended && badge("suspended"),
-    slot.effect && h("small", {class: "mark-dst"}, `daylight saving: ${words(slot.effect)}`)));
+    daylight(slot.effect)));
 
 function table(list) {
   const shown = list.items.slice(0, LISTED);
@@ -113,7 +113,7 @@ function table(list) {
 }
 
 const spans = (from, hours) => h("nav", {class: "pages", "aria-label": "Span"}, SPANS.map(([value, text]) =>
-  h("a", {href: link(["upcoming"], {from, hours: value}), "aria-current": Number(value) === hours ? "true" : null}, text)));
+  h("a", {href: link(["upcoming"], {from, hours: value}), "aria-current": Number(value) === hours && "true"}, text)));
 
 export async function show(main, {query}, signal) {
   const hours = Number(query.get("hours")) || 6;
