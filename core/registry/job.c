@@ -158,6 +158,8 @@ int registry_add(struct registry *registry, const struct job_spec *spec, struct 
 }
 
 int registry_remove(struct registry *registry, const char *name) {
+    if (registry_next_wake(registry) <= clock_seconds(registry->clock))
+        registry_step(registry);
     struct job *job = job_find(registry, name);
     if (!job || job_is_ghost(job))
         return ERR_NOTFOUND;

@@ -188,7 +188,8 @@ int registry_begin(struct registry *registry, int64_t watermark, const struct op
                    struct err *err);
 
 int registry_add(struct registry *registry, const struct job_spec *spec, struct err *err); /* ERR_EXISTS */
-/* The job has no further slots; its active runs go on. ERR_NOTFOUND. */
+/* What is due is asked for first, for a new version of the job may count from now. Then the job has no
+ * further slots; its active runs go on. ERR_NOTFOUND. */
 int registry_remove(struct registry *registry, const char *name);
 
 void registry_step(struct registry *registry);

@@ -51,6 +51,19 @@ static void new_slots_count_from_the_baseline(void **state) {
     assert_int_equal(next_of(f), START + 160);
 }
 
+/* The loop is on its way to it when the new version's slots begin to count. */
+static void a_slot_that_is_due_is_the_old_versions(void **state) {
+    struct fixture *f = *state;
+    add(f, "a", "* * * * *", CATCH_UP_LATEST, 0);
+    begin(f, START);
+    pass(f, 40);
+    change(f, "*/2 * * * *", START + 40);
+    assert_int_equal(f->asked_count, 1);
+    assert_int_equal(f->asked[0].slot, START + 40);
+    step(f, 0);
+    assert_int_equal(f->asked_count, 1);
+}
+
 static void a_limit_of_all_can_change(void **state) {
     struct fixture *f = *state;
     add(f, "a", "* * * * *", CATCH_UP_LATEST, 0);
@@ -69,6 +82,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_next_slot_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(runs_go_on_and_count, setup, teardown),
         cmocka_unit_test_setup_teardown(new_slots_count_from_the_baseline, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_slot_that_is_due_is_the_old_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_limit_of_all_can_change, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
