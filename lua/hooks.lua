@@ -76,10 +76,13 @@ function hooks.start(options)
       return (options.deadlines or {})[kind] or known.deadlines[kind]
     end}),
     states = {}, -- hook -> file -> {failures in a row, off}
-    calls = 0, failures = 0, dropped = 0, store = options.store or new_store(),
+    calls = {}, failures = {}, -- of each hook
+    dropped = 0, store = options.store or new_store(),
     record = options.record,
   }, Hooks)
-  for _, name in ipairs(known.names()) do self.states[name] = {} end
+  for _, name in ipairs(known.names()) do
+    self.states[name], self.calls[name], self.failures[name] = {}, 0, 0
+  end
   for _, problem in ipairs(found.problems) do self:not_loaded(problem.file, problem.message) end
   self.keeper = keeper.new {
     sources = found.sources, files = found.files, path = function(file) return self:path(file) end,
@@ -110,7 +113,7 @@ end
 
 -- One more failure of a hook. Not its own fault (the host cannot start, …): told, not counted.
 function Hooks:failed(item, message, own_fault)
-  self.failures = self.failures + 1
+  self.failures[item.hook] = self.failures[item.hook] + 1
   local file = self:path(item.file)
   self.log.error("hook failed", {hook = item.hook, file = file, job = item.event.job, event = item.event.id,
     error = message})
@@ -137,7 +140,7 @@ end
 
 -- Queues one hook of one file. resume(value | nil, message), optional, is called at the end.
 function Hooks:enqueue(name, file, event, resume)
-  self.calls = self.calls + 1
+  self.calls[name] = self.calls[name] + 1
   local decides = known.hooks[name].decision or false
   local item = {hook = name, file = file, event = event, state = self.states[name][file], decision = decides,
     budget = decides and self.deadlines.decision or self.deadlines.event}
@@ -243,7 +246,7 @@ function Hooks:problems()
   return list
 end
 
--- For metrics.
+-- For metrics. calls and failures: {hook = how many}
 function Hooks:counters()
   return {calls = self.calls, failures = self.failures, dropped = self.dropped, kills = self.queue.kills,
     starts = self.keeper.starts}

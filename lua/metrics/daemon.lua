@@ -89,11 +89,17 @@ local function of_leading(m, daemon)
 end
 
 local function of_telling(m, daemon)
+  local function of_each_hook(name, help, field)
+    m:counter(name, help, {labels = {"hook"}, read = function(emit)
+      local counts = daemon.hooks:counters()[field]
+      for _, hook in ipairs(text.keys(counts)) do emit(counts[hook], hook) end
+    end})
+  end
   local function of_hooks(name, help, field)
     m:counter(name, help, {read = function(emit) emit(daemon.hooks:counters()[field]) end})
   end
-  of_hooks("hook_calls_total", "Calls of operators' hooks", "calls")
-  of_hooks("hook_failures_total", "Calls that failed", "failures")
+  of_each_hook("hook_calls_total", "Calls of operators' hooks", "calls")
+  of_each_hook("hook_failures_total", "Calls that failed", "failures")
   of_hooks("hook_events_dropped_total", "Events that no hook was told of", "dropped")
   of_hooks("hook_limit_kills_total", "Hook hosts that were killed for what they did", "kills")
   m:counter("alerts_sent_total", "Alerts, by route and what became of them", {labels = {"route", "result"},

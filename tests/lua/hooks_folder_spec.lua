@@ -14,7 +14,7 @@ describe("a hooks folder", function()
     assert.same({verdict = "run"}, h:call("before_run", event "backup"))
     h:fire("on_failed", event "backup")
     assert.same({}, h:problems())
-    assert.equal(0, h:counters().calls)
+    assert.equal(0, h:counters().calls.before_run)
   end)
 
   it("tells its files, their hooks, and what is defined", function()
