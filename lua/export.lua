@@ -28,9 +28,19 @@ local function losses_of(job, options)
   return lost
 end
 
--- Five fields as every cron reads them; nil where it says more.
-local function plain(expression)
+-- Whether a CronJob would run on more days: where one day field starts with `*/` it takes the days of either field.
+local function days_differ(five)
+  local day, weekday = five:match "^%S+%s+%S+%s+(%S+)%s+%S+%s+(%S+)$"
+  return day and (day:find "^%*/" and weekday ~= "*" or weekday:find "^%*/" and day ~= "*")
+end
+
+-- Five fields as every cron reads them; nil where it says more. robfig-v1: five that start with the second.
+local function plain(expression, dialect)
+  if dialect == "robfig-v1" and expression:match "^%S+%s+%S+%s+%S+%s+%S+%s+%S+$" then
+    expression = expression .. " *"
+  end
   local five = expression:match "^0%s+(%S+%s+%S+%s+%S+%s+%S+%s+%S+)$" or expression
+  if dialect ~= "standard" and days_differ(five) then return nil end
   if five:match "^@[a-z]+$" and five ~= "@every" then return five end
   if not five:match "^%S+%s+%S+%s+%S+%s+%S+%s+%S+$" then return nil end
   for letters in five:gmatch "%a+" do
@@ -73,7 +83,7 @@ function export.job(job, options)
   local lost, out = losses_of(job, options), {}
   if job.disabled or not job.schedule then return out, {"cron: \"\": a disabled job has no schedule"} end
   for number, expression in ipairs(schedule.expressions(job)) do
-    local five = plain(expression)
+    local five = plain(expression, job.cron_dialect)
     if five then
       out[#out + 1] = cron_job(job, five, number, options)
     else

@@ -3,9 +3,10 @@ local json = require "json"
 local shell_template = require "import.shell"
 
 -- fields: how many a line may start with, tried in this order; last_year: six end with the year, as supercronic has it.
--- whole_file: a variable holds for all lines, not only for those below it.
+-- whole_file: a variable holds for all lines, not only for those below it. days: the cron_dialect that reads day fields
+-- as it does: a crontab's `*/2 * 1` is the Mondays among them, elsewhere it is those days and all Mondays.
 local dialects = {
-  crontab = {fields = {5}, percent = true, overlap = "allow"},
+  crontab = {fields = {5}, percent = true, overlap = "allow", days = "cronie"},
   supercronic = {fields = {7, 6, 5}, last_year = true, whole_file = true, overlap = "forbid"},
 }
 
@@ -56,6 +57,11 @@ local function expression(line, dialect)
     local words, command = split(line, n)
     if words then return with_seconds(words, dialect), command end
   end
+end
+
+local function has_day_steps(cron)
+  local day, weekday = cron:match "^%S+%s+%S+%s+(%S+)%s+%S+%s+(%S+)$"
+  return day and (day:find "^%*/" or weekday:find "^%*/")
 end
 
 local function name_from(comment, command)
@@ -115,7 +121,7 @@ function Reader:entry(where, line, comment)
   if not zone then self.zone_assumed = true end
   self.found:job(name_from(comment, command), {
     cron = cron, args = json.array {command}, timezone = zone or "UTC", overlap = self.dialect.overlap,
-    catch_up = "none",
+    catch_up = "none", cron_dialect = has_day_steps(cron) and self.dialect.days or nil,
   }, shell_template(self:value "SHELL", environment(self.variables), self.options))
 end
 

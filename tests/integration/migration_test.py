@@ -57,6 +57,26 @@ def _():
     assert "pay/other: it names no time zone" in said and "pay/payroll" not in said, said
 
 
+@test("a step of days means what it meant, in a crontab and in a schedule of another dialect")
+def _():
+    jobs, _, _, _ = imported("0 0 */2 * 1 odd\n0 0 1 * 1 plain\n*/5 * * * * often\n", "--kind", "crontab")
+    assert [jobs[name].get("cron_dialect") for name in ("odd", "plain", "often")] == ["cronie", None, None], jobs
+    folder = temporary_folder()
+    with open(os.path.join(folder, "pod.yml"), "w") as file:
+        file.write("{apiVersion: v1, kind: Pod, spec: {containers: [{name: main, image: busybox}]}}\n")
+    with open(os.path.join(folder, "schedule.yml"), "w") as file:
+        file.write("""\
+daily: {cron: "0 30 5 * *", cron_dialect: robfig-v1, template: pod.yml}
+second: {cron: "10 30 5 * *", cron_dialect: robfig-v1, template: pod.yml}
+odd: {cron: "0 0 */2 * 1", cron_dialect: cronie, template: pod.yml}
+either: {cron: "0 0 */2 * 1", cron_dialect: standard, template: pod.yml}
+""")
+    done = run("export", "--lossy", cwd=folder)
+    found = {each["metadata"]["name"]: each["spec"]["schedule"] for each in yaml.safe_load_all(done.stdout)}
+    assert found == {"daily": "30 5 * * *", "either": "0 0 */2 * 1"}, found
+    assert "odd: a CronJob cannot say" in done.stderr and "second: a CronJob cannot say" in done.stderr, done.stderr
+
+
 @test("what is exported is imported as it was")
 def _():
     jobs, _, _, out = imported(json.dumps(CRON_JOB))
