@@ -51,7 +51,7 @@ end
 -- Takes commands from now on; what an earlier daemon had begun goes on.
 function Control:serve()
   local function handle(request) return self:handle(request) end
-  if self.where.kind == "local" then
+  if self.where.kind ~= "kubernetes" then
     local server, message = control_local.serve {path = self.state_dir .. "/" .. control_local.NAME, handle = handle}
     if not server then log.warning("no commands can be taken", {error = message}) end
     self.server = server

@@ -1,5 +1,6 @@
 -- Where tasks run, and so where commands go: a Kubernetes cluster when one is configured, else this machine.
 local audit = require "audit"
+local docker = require "docker"
 local executor = require "executor"
 local history_rows = require "history.store"
 local kube = require "kube"
@@ -47,21 +48,43 @@ local function in_cluster(client, options)
   return self
 end
 
+-- The container engine's socket, or nil: processes it is. nil and why: an engine was asked for, and none is there.
+local function engine(options)
+  if options.executor == "local" then return nil end
+  local socket, message = docker.socket()
+  if socket then
+    log.info("tasks run as containers of the engine on this machine", {socket = socket,
+      why = options.executor == "docker" and "--executor docker" or "no cluster is configured, and an engine answers"})
+  elseif options.executor == "docker" then
+    return nil, message
+  else
+    log.info("no cluster is configured: tasks run as processes on this machine", {engine = message})
+  end
+  return socket
+end
+
 local function on_this_machine(options)
+  local socket, missing = engine(options)
+  if missing then return nil, missing end
   local LocalState = require "state.local"
   local db, message = open_store(options, LocalState.schema .. history_rows.schema .. audit.schema)
   if not db then return nil, message end
-  local self = {kind = "local", namespace = options.namespace or "default", state = LocalState.new(db), store = db}
+  local self = {kind = socket and "docker" or "local", namespace = options.namespace or "default",
+    state = LocalState.new(db), store = db}
+  self.encode = socket and docker.encode
   function self.open()
-    self.executor = executor.processes(db, {state_dir = options.state_dir, working_dir = options.dir})
+    self.executor = socket and
+      executor.containers(db, {state_dir = options.state_dir, socket = socket, instance = options.instance}) or
+      executor.processes(db, {state_dir = options.state_dir, working_dir = options.dir})
   end
   return self
 end
 
--- "kubernetes" and a client, or "local"; nil and what is wrong. options: {executor=, kube_config_path=,
+-- "kubernetes" and a client, or "local", which is this machine, be it by processes or containers: commands find their
+-- daemon and its output in the state folder alike; nil and what is wrong. options: {executor=, kube_config_path=,
 -- kube_qps=, kube_burst=}.
 function place.choose(options)
-  if options.executor == "local" then return "local" end
+  if options.executor == "local" or options.executor == "docker" then return "local" end
   local client, message, code = kube.connect {
     path = options.kube_config_path, qps = options.kube_qps, burst = options.kube_burst,
   }
@@ -78,7 +101,6 @@ function place.open(options)
   local kind, client = place.choose(options)
   if not kind then return nil, client end
   if kind == "kubernetes" then return in_cluster(client, options) end
-  if options.executor ~= "local" then log.info "no cluster is configured: tasks run as processes on this machine" end
   return on_this_machine(options)
 end
 

@@ -19,13 +19,14 @@ local LATE <const> = 10 -- seconds after which a start is late: REGISTRY_PUNCTUA
 local Runner = {}
 Runner.__index = Runner
 
--- options: {instance=, jobs={job, …}, settings=, hooks=, alerts=, history=, summary=}; the registry is set by attach.
+-- options: {instance=, jobs={job, …}, settings=, hooks=, alerts=, history=, summary=, encode= (of a manifest for the
+-- executor; nil: as JSON)}; the registry is set by attach.
 -- What is ordered later stands in suspended = {JOB = {until=, reason=, by=}} and paused = nil or the same
 -- (lua/policy.lua); set_orders changes it. A job with `suspend: true` in the schedule is in `suspended` too, as long as
 -- no order {resumed=true} is there; what was ordered alone stands in `orders`.
 function Runner.new(options)
   local self = setmetatable({instance = options.instance, settings = options.settings or {}, hooks = options.hooks,
-    alerts = options.alerts, history = options.history, summary = options.summary,
+    alerts = options.alerts, history = options.history, summary = options.summary, encode = options.encode,
     listeners = {}, jobs = {}}, Runner)
   for _, job in ipairs(options.jobs) do self.jobs[job.name] = job end
   self:set_orders({}, nil)
@@ -206,13 +207,19 @@ end
 -- The same as JSON, as hooks want it, and whether it is a Job; or nil and why it is refused. Where no hook looks at it
 -- the tree is not made.
 function Runner:text(job, run, changes, patches)
-  if not self.wishes:touches(run, patches) then
+  local touched = self.wishes:touches(run, patches)
+  if not touched and not self.encode then
     return form.encode(job, described(self, run), changes), job.manifest.kind == "Job"
   end
-  local manifest, refusal = self.wishes:manifest(job, run, self:manifest(job, run, changes), patches,
-    event.of_run("before_create", run, job))
-  if not manifest then return nil, refusal end
-  return json.encode(manifest), manifest.kind == "Job"
+  local manifest = self:manifest(job, run, changes)
+  if touched then
+    local refusal
+    manifest, refusal = self.wishes:manifest(job, run, manifest, patches, event.of_run("before_create", run, job))
+    if not manifest then return nil, refusal end
+  end
+  local written, unfit = (self.encode or json.encode)(manifest)
+  if not written then return nil, unfit end
+  return written, manifest.kind == "Job"
 end
 
 -- An error of ours must not leave the slot undecided, which would hold its job for ever.

@@ -3,6 +3,7 @@
 local alert_settings = require "alert.settings"
 local calendar_plan = require "calendar.plan"
 local cron = require "cron"
+local docker_rules = require "docker.rules"
 local files = require "schedule.files"
 local json = require "json"
 local problems_list = require "problems"
@@ -146,6 +147,11 @@ local function read_template(name, at, result, options)
   if known ~= nil then return known end
   local path = name:sub(1, 1) == "/" and name or options.dir .. "/" .. name
   local manifest, unread = template.read(path, at "template", result.problems, options.read)
+  if manifest and options.executor == "docker" then
+    local before = result.problems:errors()
+    docker_rules.check(manifest, path, result.problems)
+    if result.problems:errors() > before then manifest = false end
+  end
   if not unread then result.templates[name] = manifest or false end
   return manifest or false
 end

@@ -15,6 +15,8 @@ local options, code = cli.parse({
   summary = "Prints what is wrong with the schedule as FILE:LINE:COL: error: …, and what may not be meant as\n" ..
     "FILE:LINE:COL: warning: …. Exit code 1 when there is an error.",
   options = cli.join(cli.schedule_options, {
+    {name = "executor", value = "docker|kubernetes|local", choices = {"docker", "kubernetes", "local"},
+      help = "docker: also what of a template a container engine cannot do"},
     {name = "strict", help = "a warning is a failure too"},
     {name = "peak", value = "N", integer = true,
       help = "warn of N jobs in one second (default: 10 that are over half of all)"},
@@ -25,7 +27,8 @@ if not options then return code end
 cli.fill(options)
 
 local function check(dir, name, found)
-  local plan = schedule.load {dir = dir, name = name, instance = options.instance, namespace = options.namespace}
+  local plan = schedule.load {dir = dir, name = name, instance = options.instance, namespace = options.namespace,
+    executor = options.executor}
   lint.add(plan, {now = clock.now(), peak = options.peak})
   table.move(plan.problems, 1, #plan.problems, #found + 1, found)
   return plan.problems:errors(), #plan.jobs

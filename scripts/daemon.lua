@@ -45,8 +45,8 @@ if not where then
 end
 local function load(by, pause)
   return schedule.load {dir = options.dir, name = options.name, instance = options.instance,
-    namespace = where.namespace, hooks = options.hooks, watched = where.watched or options.watch_namespaces,
-    read = by.read, list = by.list, open = by.load, pause = pause}
+    namespace = where.namespace, hooks = options.hooks, executor = where.kind,
+    watched = where.watched or options.watch_namespaces, read = by.read, list = by.list, open = by.load, pause = pause}
 end
 local files = sources.new()
 local plan = load(files, steps.new())
@@ -94,7 +94,7 @@ local hook_host = start_hooks(found, plan.settings)
 -- What is due goes to the runner, what is over comes back to it.
 local past = history.new {store = where.store, rows = plan.settings.history_rows}
 runner = Runner.new {instance = options.instance, jobs = plan.jobs, settings = plan.settings, hooks = hook_host,
-  alerts = alerts, history = past, summary = summary.new(past)}
+  alerts = alerts, history = past, summary = summary.new(past), encode = where.encode}
 if where.client then
   Events.new {client = where.client, namespace = where.namespace, instance = options.instance}:listen(past, runner.jobs)
 end

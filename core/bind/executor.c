@@ -1,12 +1,13 @@
 /* Module executor: executor.kubernetes(client, {instance=, namespaces=}), executor.processes(store,
- * {state_dir=, working_dir=}) (`local` is a word of Lua's own), and executor.simulated{duration=}, which runs
- * nothing. */
+ * {state_dir=, working_dir=}) (`local` is a word of Lua's own), executor.containers(store, {state_dir=,
+ * socket=, instance=}), and executor.simulated{duration=}, which runs nothing. */
 #include "bind/executor.h"
 
 #include "bind/kube.h"
 #include "bind/lua_call.h"
 #include "bind/store.h"
 #include "bind/type.h"
+#include "docker/executor.h"
 #include "kube/executor.h"
 #include "local/executor.h"
 #include "sim/executor.h"
@@ -108,6 +109,21 @@ static int l_processes(lua_State *L) {
     return 1;
 }
 
+static int l_containers(lua_State *L) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct docker_executor_config config = {.loop = host_of(L)->loop,
+                                            .log = host_of(L)->log,
+                                            .store = bind_check_store(L, 1),
+                                            .state_dir = field(L, "state_dir"),
+                                            .socket = field(L, "socket"),
+                                            .instance = field(L, "instance")};
+    struct executor_value *value = new_value(L);
+    struct err err = {0};
+    if (docker_executor_new(&config, &value->executor, &err))
+        return luaL_error(L, "%s", err.message);
+    return 1;
+}
+
 static struct sim_job read_how(lua_State *L, int index) {
     lua_getfield(L, index, "duration");
     lua_getfield(L, index, "exit_code");
@@ -161,7 +177,7 @@ static int l_gc(lua_State *L) {
 
 static const luaL_Reg methods[] = {{"fence_after", l_fence_after}, {"say", l_say}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
-    {"kubernetes", l_kubernetes}, {"processes", l_processes}, {"simulated", l_simulated}, {NULL, NULL}};
+    {"kubernetes", l_kubernetes}, {"processes", l_processes}, {"containers", l_containers}, {"simulated", l_simulated}, {NULL, NULL}};
 
 int luaopen_ks_executor(lua_State *L);
 int luaopen_ks_executor(lua_State *L) {

@@ -147,7 +147,8 @@ static int set_options(struct fetch_pool *pool, struct fetch *fetch, const struc
     set_text(rc, easy, CURLOPT_USERAGENT, pool->user_agent);
     set_text(rc, easy, CURLOPT_USERNAME, request->username);
     set_text(rc, easy, CURLOPT_PASSWORD, request->password);
-    set_text(rc, easy, CURLOPT_PROXY, request->proxy);
+    set_text(rc, easy, CURLOPT_PROXY, request->unix_socket ? "" : request->proxy);
+    set_text(rc, easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
     set_long(rc, easy, CURLOPT_NOSIGNAL, 1);
     set_long(rc, easy, CURLOPT_QUICK_EXIT, 1); /* or cancelling waits for the resolver's thread */
     set_long(rc, easy, CURLOPT_PATH_AS_IS, 1);

@@ -11,7 +11,7 @@ local TYPE = {["Content-Type"] = "text/plain; charset=utf-8", ["X-Content-Type-O
 local function source_of(daemon, run)
   local options = {instance = daemon.options.instance, namespace = run.namespace, container = run.container,
     state_dir = daemon.options.state_dir}
-  if daemon.where.kind == "local" then return logs.files(options) end
+  if daemon.where.kind ~= "kubernetes" then return logs.files(options) end
   return logs.cluster(daemon.where.client, options)
 end
 
@@ -51,7 +51,7 @@ end
 
 -- run: {id=, namespace=, container=, log_tail= or nil}; how: {follow=, tail=, since=, grep=, timestamps=}
 function log.respond(daemon, run, how)
-  local is_local = daemon.where.kind == "local"
+  local is_local = daemon.where.kind ~= "kubernetes"
   if is_local and (how.since or how.timestamps) then
     return query.bad("since", "since, timestamps: lines of the local executor carry no time")
   end
