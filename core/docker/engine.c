@@ -24,10 +24,10 @@ int engine_call(struct docker *docker, const char *method, const char *path, con
 }
 
 void docker_run_call(struct run *run, struct fetch **slot, const char *method, const char *path,
-                     answer_cb done) {
+                     answer_cb done, run_step again) {
     struct fetch_request request = {.done = done, .ctx = run};
     if (engine_call(run->docker, method, path, &request, slot))
-        docker_run_after(run, RETRY_NS, step_look);
+        docker_run_after(run, RETRY_NS, again);
 }
 
 void engine_complaint(const struct fetch_result *result, char out[512]) {

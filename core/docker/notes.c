@@ -11,7 +11,7 @@ static const char table[] = "CREATE TABLE IF NOT EXISTS docker_runs ("
 
 struct write {
     struct docker *docker;
-    void *owner; /* the run is found again by it, since it may be gone */
+    uint64_t run; /* its id, since it may be gone */
     run_step cb;
     run_step again; /* on failure */
 };
@@ -31,6 +31,14 @@ int notes_load(struct docker *docker, store_cb cb, struct err *err) {
                       NULL, 0, cb, docker, err);
 }
 
+static struct run *run_by_id(struct docker *docker, uint64_t id) {
+    struct run *run;
+    TAILQ_FOREACH(run, &docker->runs, link)
+    if (run->id == id)
+        return run;
+    return NULL;
+}
+
 static void written(void *ctx, const struct store_value *values, size_t rows, size_t columns,
                     const struct err *err) {
     (void)values, (void)rows, (void)columns;
@@ -43,7 +51,7 @@ static void written(void *ctx, const struct store_value *values, size_t rows, si
         free(write);
         return;
     }
-    struct run *run = docker_run_of(docker, write->owner);
+    struct run *run = run_by_id(docker, write->run);
     if (run && err)
         docker_run_log(run, LOG_ERROR, "the state cannot be written", err->message);
     if (run)
@@ -56,7 +64,7 @@ static void exec(struct run *run, const char *sql, const struct store_value *val
     struct write *write = malloc(sizeof *write);
     struct err err = {.message = "out of memory"};
     if (write)
-        *write = (struct write){run->docker, run->owner, cb, again};
+        *write = (struct write){run->docker, run->id, cb, again};
     if (write && !store_exec(run->docker->store, sql, values, count, written, write, &err)) {
         run->docker->writes++;
         return;
@@ -95,7 +103,7 @@ void notes_reported(struct run *run, run_step cb) {
          &value, 1, cb ? cb : tell_reported, report_again);
 }
 
-void notes_delete(struct run *run, run_step cb) {
+void notes_delete(struct run *run, run_step cb, run_step again) {
     const struct store_value value = text(run->name);
-    exec(run, "DELETE FROM docker_runs WHERE name = ?", &value, 1, cb, step_discard);
+    exec(run, "DELETE FROM docker_runs WHERE name = ?", &value, 1, cb, again);
 }

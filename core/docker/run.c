@@ -26,6 +26,7 @@ int docker_run_new(struct docker *docker, const char *namespace_, const char *na
     if (!run)
         return ERR_NOMEM;
     run->docker = docker;
+    run->id = ++docker->last_id;
     run->file = -1;
     run->attempt = 1;
     run->result.exit_code = -1;

@@ -24,6 +24,7 @@ struct docker {
     const struct executor_events *events;
     void *ctx;
     struct timer *again; /* of the survey */
+    uint64_t last_id;
     bool fenced, ready, troubled;
     bool freed;     /* memory goes with the last write that is under way */
     size_t writes;  /* to the store, under way */
@@ -38,6 +39,7 @@ typedef void (*answer_cb)(void *run, const struct fetch_result *result);
 struct run {
     TAILQ_ENTRY(run) link;
     struct docker *docker;
+    uint64_t id; /* never used again */
     void *owner;
     char *namespace_, *name, *job, *container, *image;
     char *body; /* what to create; NULL: it is created */
@@ -58,6 +60,7 @@ struct run {
     enum outcome stop_as;
     char stop_reason[sizeof((struct result *)0)->reason];
     struct result result;
+    char trouble[512];        /* the last create's */
     struct buf frames, lines; /* output that is not cut yet */
     size_t skip;              /* bytes of the stream that were told earlier */
     size_t told;              /* bytes of output, all told */
@@ -75,12 +78,12 @@ char *docker_run_dir(const struct run *run);                          /* to be f
 const char *docker_run_label(const struct doc_node *config, const char *name);
 void docker_run_read_labels(struct run *run, const struct doc_node *config);
 
-/* engine.c: one request. path is below http://engine; data NULL: the answer is collected. ERR_…: logged, no
- * answer comes. */
+/* engine.c: one request; `again` is done a second later when none could be made. path is below http://engine;
+ * data NULL: the answer is collected. ERR_…: logged, no answer comes. */
 int engine_call(struct docker *docker, const char *method, const char *path, const struct fetch_request *more,
                 struct fetch **out);
 void docker_run_call(struct run *run, struct fetch **slot, const char *method, const char *path,
-                     answer_cb done);
+                     answer_cb done, run_step again);
 /* What the engine says in an answer that is no success, or what went wrong on the way. */
 void engine_complaint(const struct fetch_result *result, char out[512]);
 
@@ -101,7 +104,7 @@ int notes_open(struct docker *docker, struct err *err);
 int notes_load(struct docker *docker, store_cb cb, struct err *err);
 void notes_stop(struct run *run, run_step cb);
 void notes_reported(struct run *run, run_step cb);
-void notes_delete(struct run *run, run_step cb);
+void notes_delete(struct run *run, run_step cb, run_step again);
 
 /* survey.c */
 void survey_begin(void *docker);

@@ -18,6 +18,14 @@ static const char *path_of(const struct run *run, const char *rest, char out[NAM
     return out;
 }
 
+/* There is no container: a note that one would have needed goes too. */
+static void forget(struct run *run) {
+    if (run->stopping)
+        notes_delete(run, docker_run_free, forget);
+    else
+        docker_run_free(run);
+}
+
 /* Over: told with its output, once. */
 static void finish(struct run *run) {
     bool accepted = run->accepted;
@@ -25,10 +33,12 @@ static void finish(struct run *run) {
     output_end(run);
     run->over = true;
     RUN_TELL(run, finished, &run->result);
+    if (!accepted)
+        run->owner = NULL;
     if (accepted)
         survey_told(run);
     else
-        docker_run_free(run);
+        forget(run);
 }
 
 static void judge_as(struct run *run, enum outcome outcome, const char *reason, const char *message) {
@@ -57,11 +67,14 @@ static void end_as_asked(struct run *run) {
     finish(run);
 }
 
-static void delay(struct run *run, const struct fetch_result *result) {
-    char why[512];
-    engine_complaint(result, why);
-    RUN_TELL(run, delayed, why);
+static void create_later(struct run *run) {
+    RUN_TELL(run, delayed, run->trouble);
     docker_run_after(run, RETRY_NS, step_create);
+}
+
+static void delay(struct run *run, const struct fetch_result *result) {
+    engine_complaint(result, run->trouble);
+    create_later(run);
 }
 
 static void take_over(struct run *run) {
@@ -94,7 +107,7 @@ static void start(struct run *run) {
     if (run->stopping)
         end_as_asked(run);
     else
-        docker_run_call(run, &run->call, "POST", path_of(run, "/start", path), started);
+        docker_run_call(run, &run->call, "POST", path_of(run, "/start", path), started, step_look);
 }
 
 /* The answer is 200 whatever becomes of it, and then one object a line; an error is one of them. */
@@ -106,6 +119,10 @@ static void pulled(void *ctx, const struct fetch_result *result) {
     if (result->status == 200 && !result->code && !error) {
         run->pulled = true;
         step_create(run);
+        return;
+    }
+    if (result->status == 0 && result->code != ERR_TIMEOUT) {
+        delay(run, result);
         return;
     }
     engine_complaint(result, said);
@@ -136,14 +153,16 @@ static void created(void *ctx, const struct fetch_result *result) {
     char why[512];
     run->call = NULL;
     engine_complaint(result, why);
-    if (result->code || result->status >= 500)
+    if (result->code)
         delay(run, result);
     else if (result->status == 201) {
         take_over(run);
         start(run);
-    } else if (result->status == 409)
+    } else if (result->status == 409 ||
+               result->status >= 500) { /* Podman 4 says 500 of a name that is taken */
+        (void)snprintf(run->trouble, sizeof run->trouble, "%s", why);
         step_look(run); /* ours, when an answer was lost */
-    else if (result->status != 404)
+    } else if (result->status != 404)
         refuse(run, "InvalidTemplate", why);
     else if (run->pull_never)
         refuse(run, "ErrImageNeverPull", "the image is not there, and imagePullPolicy is Never");
@@ -160,7 +179,7 @@ void step_create(struct run *run) {
     } else if (run->stopping) {
         end_as_asked(run);
     } else if (now(run) > run->start_deadline) {
-        refuse(run, "StartDeadline", "the container engine took no container until the slot's deadline");
+        refuse(run, "StartDeadline", run->trouble);
     } else if (run->pull_always && !run->pulled) {
         pull(run);
     } else {
@@ -249,7 +268,8 @@ static void follow(struct run *run) {
     survey_told(run);
     if (run->stopping && !run->stop_sent)
         step_stop(run);
-    docker_run_call(run, &run->call, "POST", path_of(run, "/wait?condition=not-running", path), waited);
+    docker_run_call(run, &run->call, "POST", path_of(run, "/wait?condition=not-running", path), waited,
+                    step_look);
 }
 
 void step_settle(struct run *run) {
@@ -273,7 +293,10 @@ static void wait_for_output(struct run *run) {
 /* Offers what the survey found to the owner; false: nobody wants it. One whose outcome is not told yet is
  * offered as if it ran on, so that its last lines are told too. */
 static bool offer(struct run *run, const char *status) {
-    bool known = run->reported && (is_over(status) || run->stopping);
+    bool never_ran = is_new(status) && run->stopping;
+    bool known = run->reported && (is_over(status) || never_ran);
+    if (never_ran)
+        judge_as(run, run->stop_as, run->stop_reason, "");
     struct adopted_run adopted = {.namespace_ = run->namespace_,
                                   .name = run->name,
                                   .job = run->job,
@@ -336,7 +359,7 @@ static void go_on(struct run *run, const struct doc_node *container) {
 
 static void is_gone(struct run *run) {
     if (!run->accepted && !run->found) {
-        step_create(run);
+        create_later(run);
         return;
     }
     if (!run->accepted) { /* found by the survey, and removed since */
@@ -373,14 +396,16 @@ static void looked(void *ctx, const struct fetch_result *result) {
 void step_look(struct run *run) {
     char path[NAMES_MAX + 64];
     if (!run->call)
-        docker_run_call(run, &run->call, "GET", path_of(run, "/json", path), looked);
+        docker_run_call(run, &run->call, "GET", path_of(run, "/json", path), looked, step_look);
 }
 
 static void stopped(void *ctx, const struct fetch_result *result) {
     struct run *run = ctx;
     run->stop_call = NULL;
     if (result->code || result->status >= 500)
-        run->stop_sent = false; /* the next look sends it again */
+        run->stop_sent = false; /* without a wait the next look sends it again */
+    if (!run->stop_sent && run->call)
+        docker_run_after(run, RETRY_NS, step_stop);
 }
 
 /* SIGTERM, and SIGKILL after the container's StopTimeout. */
@@ -389,7 +414,7 @@ void step_stop(struct run *run) {
     if (run->over || run->stop_sent || !run->started)
         return; /* the step under way sees that it is not wanted */
     run->stop_sent = true;
-    docker_run_call(run, &run->stop_call, "POST", path_of(run, "/stop", path), stopped);
+    docker_run_call(run, &run->stop_call, "POST", path_of(run, "/stop", path), stopped, step_stop);
 }
 
 static void tell_gone(struct run *run) {
@@ -402,7 +427,7 @@ static void discarded(void *ctx, const struct fetch_result *result) {
     struct run *run = ctx;
     run->call = NULL;
     if (!result->code && (result->status < 300 || result->status == 404))
-        notes_delete(run, tell_gone);
+        notes_delete(run, tell_gone, step_discard);
     else
         docker_run_after(run, RETRY_NS, step_discard);
 }
@@ -410,5 +435,6 @@ static void discarded(void *ctx, const struct fetch_result *result) {
 void step_discard(struct run *run) {
     char path[NAMES_MAX + 64];
     if (!run->call)
-        docker_run_call(run, &run->call, "DELETE", path_of(run, "?force=true&v=true", path), discarded);
+        docker_run_call(run, &run->call, "DELETE", path_of(run, "?force=true&v=true", path), discarded,
+                        step_discard);
 }
