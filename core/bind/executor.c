@@ -176,8 +176,11 @@ static int l_gc(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"fence_after", l_fence_after}, {"say", l_say}, {NULL, NULL}};
-static const luaL_Reg functions[] = {
-    {"kubernetes", l_kubernetes}, {"processes", l_processes}, {"containers", l_containers}, {"simulated", l_simulated}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"kubernetes", l_kubernetes},
+                                     {"processes", l_processes},
+                                     {"containers", l_containers},
+                                     {"simulated", l_simulated},
+                                     {NULL, NULL}};
 
 int luaopen_ks_executor(lua_State *L);
 int luaopen_ks_executor(lua_State *L) {

@@ -63,7 +63,7 @@ struct fetch_result {
 /* Everything is copied; zero means "not wanted" or the default. */
 struct fetch_request {
     const char *method, *url;
-    const char *unix_socket; /* its path: who is asked instead of the URL's host; or NULL */
+    const char *unix_socket;    /* its path: who is asked instead of the URL's host; or NULL */
     const char *const *headers; /* "Name: value" lines, NULL-terminated; or NULL */
     const void *body;
     size_t body_len;
