@@ -39,18 +39,21 @@ function docker.socket()
     "DOCKER_HOST=unix:///PATH"
 end
 
+-- A field that is absent, or null.
+local function table_of(value) return type(value) == "table" and value or {} end
+
 -- $(NAME) becomes the variable, $$ becomes $, what is neither stays: as in a cluster.
 local function expand(value, known)
   return (value:gsub("%$(%$?)(%(?[^%$%)]*%)?)", function(escaped, rest)
     if escaped == "$" then return "$" .. rest end
     local name = rest:match "^%((.*)%)"
-    if name and known[name] then return known[name] .. rest:sub(#name + 3) end
+    return name and known[name]
   end))
 end
 
 local function environment(list)
   local known, out = {}, {}
-  for _, variable in ipairs(list or {}) do
+  for _, variable in ipairs(table_of(list)) do
     known[variable.name] = expand(variable.value or "", known)
     out[#out + 1] = variable.name .. "=" .. known[variable.name]
   end
@@ -58,7 +61,7 @@ local function environment(list)
 end
 
 local function words(list, known)
-  if not list then return nil end
+  if type(list) ~= "table" then return nil end
   local out = {}
   for i, word in ipairs(list) do out[i] = expand(word, known) end
   return json.array(out)
@@ -77,7 +80,7 @@ local function mount(host, volumes, wanted)
 end
 
 local function security(host, context)
-  local capabilities = context.capabilities or {}
+  local capabilities = table_of(context.capabilities)
   host.ReadonlyRootfs = context.readOnlyRootFilesystem
   host.Privileged = context.privileged
   host.CapAdd, host.CapDrop = capabilities.add, capabilities.drop
@@ -86,21 +89,21 @@ end
 
 local function host_config(spec, container)
   local host = {Binds = json.array {}, Mounts = json.array {}, Tmpfs = json.object {}}
-  local limits = container.resources and container.resources.limits or {}
+  local limits = table_of(table_of(container.resources).limits)
   local memory, cpu = rules.memory(limits.memory), rules.cpu(limits.cpu)
   host.Memory, host.MemorySwap, host.NanoCpus = memory, memory, cpu
   if spec.hostNetwork then host.NetworkMode = "host" end
-  security(host, container.securityContext or {})
+  security(host, table_of(container.securityContext))
   local volumes = {}
-  for _, volume in ipairs(spec.volumes or {}) do volumes[volume.name] = volume end
-  for _, wanted in ipairs(container.volumeMounts or {}) do mount(host, volumes, wanted) end
+  for _, volume in ipairs(table_of(spec.volumes)) do volumes[volume.name] = volume end
+  for _, wanted in ipairs(table_of(container.volumeMounts)) do mount(host, volumes, wanted) end
   return host
 end
 
 local function user(spec, container)
-  local pod, own = spec.securityContext or {}, container.securityContext or {}
+  local pod, own = table_of(spec.securityContext), table_of(container.securityContext)
   local uid, gid = own.runAsUser or pod.runAsUser, own.runAsGroup or pod.runAsGroup
-  return uid and (gid and ("%d:%d"):format(uid, gid) or tostring(uid))
+  return uid and (gid and ("%s:%s"):format(uid, gid) or tostring(uid))
 end
 
 local function deadline(manifest, spec)

@@ -51,7 +51,7 @@ struct run {
     int64_t start_deadline, pending_timeout;
     int64_t deadline; /* seconds from its start; 0: none */
     bool pull_always, pull_never;
-    bool pulled, found, adopted_late; /* found: by the survey, and not told yet */
+    bool pulled, found, is_adopted; /* found: by the survey, and not told yet */
     bool accepted, started, over, ended, reported;
     struct fetch *call, *stop_call, *output;
     run_step again; /* what the timer does */

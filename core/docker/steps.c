@@ -322,7 +322,7 @@ static void begin_or_end(struct run *run, const char *status) {
         follow(run);
     } else if (run->stopping) {
         end_as_asked(run);
-    } else if (run->adopted_late) {
+    } else if (run->is_adopted) {
         refuse(run, "Interrupted", "the scheduler ended before it had started the container");
     } else {
         start(run);

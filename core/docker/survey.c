@@ -44,7 +44,7 @@ static void enter(struct docker *docker, const struct doc_node *listed) {
     run->is_job = kind && !strcmp(kind, "Job");
     if (!trigger || trigger_parse(trigger, &run->trigger))
         run->trigger = TRIGGER_SCHEDULE;
-    run->found = run->adopted_late = true;
+    run->found = run->is_adopted = true;
     docker->unready++;
 }
 

@@ -32,6 +32,8 @@ import urllib.parse
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BINARY = os.path.join(ROOT, os.environ.get("BUILD", "build"), "kube-scheduler")
+# Only who asks for a container engine gets one, whatever runs on this machine.
+ENVIRONMENT = {**os.environ, "DOCKER_HOST": "unix:///no/engine"}
 
 _tests = []
 _cleanups = []
@@ -285,7 +287,7 @@ class Daemon(Process):
         self.folder = folder or temporary_folder()
         for name, text in (files or {}).items():
             self.write(name, text)
-        variables = {**os.environ, **(environment or {})}
+        variables = {**ENVIRONMENT, **(environment or {})}
         if api:
             variables["KUBECONFIG"] = api.kubeconfig
         super().__init__([BINARY, *arguments], self.folder, "daemon", variables)
@@ -303,4 +305,4 @@ def run_binary(arguments, seconds=20, environment=None, **options):
     """Runs the binary to its end; a subprocess.CompletedProcess with text output."""
     assert os.access(BINARY, os.X_OK), f"{BINARY} is not built: make binary"
     return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=seconds,
-                          env={**os.environ, **(environment or {})}, **options)
+                          env={**ENVIRONMENT, **(environment or {})}, **options)
