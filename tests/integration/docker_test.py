@@ -204,6 +204,40 @@ def _():
     assert done.returncode == 1 and "no container engine answers" in done.stderr + done.stdout, done
 
 
+@test("a container is kept over a restart, told once, and removed after the retention", seconds=120)
+def _():
+    engine = Engine()
+    schedule = ('settings: {retention: 20s}\n'
+                'task: {cron: "0 0 1 1 *", template: pod.yml, history: {succeeded: 0}}\n')
+    daemon = daemon_on(engine, pod("echo one"), schedule=schedule)
+    trigger(daemon, "--wait", "--id", "first")
+    name = newest(daemon)["run"]
+    daemon.stop()
+    assert engine.names() == [name]
+    daemon = daemon_on(engine, pod("echo one"), schedule=schedule, folder=daemon.folder)
+    wait_for(lambda: engine.names() == [], 60, "the container's end")
+    assert lines(daemon) == [] and "run succeeded" not in daemon.log(), daemon.log()
+    assert not os.path.exists(os.path.join(daemon.folder, "state", "runs", "default", name))
+
+
+@test("one that an earlier daemon created and did not start is not started later", seconds=120)
+def _():
+    engine = Engine()
+    daemon = daemon_on(engine, pod("echo one"))
+    trigger(daemon, "--wait", "--id", "first")
+    name = newest(daemon)["run"]
+    daemon.kill()
+    daemon.wait()
+    [made] = json.loads(engine.podman("inspect", name))
+    labels = [f"--label={key}={value}" for key, value in made["Config"]["Labels"].items()]
+    later = name.replace("mfirst", "msecond")
+    engine.podman("create", "--name", later, *labels, IMAGE, "/bin/echo", "two")
+    daemon = daemon_on(engine, pod("echo one"), folder=daemon.folder)
+    daemon.wait_log("Interrupted", 30)
+    assert lines(daemon) == [], lines(daemon)
+    assert json.loads(engine.podman("inspect", later))[0]["State"]["Status"] in ("created", "configured")
+
+
 @test("check names what a container engine cannot do, at its place")
 def _():
     folder = temporary_folder()
