@@ -38,7 +38,6 @@ end
 function Runner:attach(registry) self.registry = registry end
 
 -- What decisions rest on changes by these alone, for what was decided ahead of its time holds no more then.
-
 local function recall(self)
   if self.registry then self.registry:recall() end
 end
@@ -49,17 +48,16 @@ function Runner:set_hooks(host)
   recall(self)
 end
 
+-- The order that suspends a job by itself: while the schedule suspends it too, that is for as long as it does.
+local function suspension(order, job)
+  return order and not order.resumed and not (job and job.suspend) and order or nil
+end
+
 -- job: of schedule.load; nil: there is none by that name any more.
 function Runner:set_job(name, job)
   self.jobs[name] = job
-  self.suspended[name] = self:suspension(name)
+  self.suspended[name] = suspension(self.orders[name], job)
   recall(self)
-end
-
--- The order that suspends a job by itself: while the schedule suspends it too, that is for as long as it does.
-function Runner:suspension(name)
-  local job, order = self.jobs[name], self.orders[name]
-  return order and not order.resumed and not (job and job.suspend) and order or nil
 end
 
 local BY_SCHEDULE <const> = {by = "the schedule"}
@@ -70,14 +68,13 @@ local function suspensions(self, orders)
     local job, order = self.jobs[name], orders[name]
     if job and job.suspend and not (order and order.resumed) then return BY_SCHEDULE end
   end})
-  for name in pairs(orders) do suspended[name] = self:suspension(name) end
+  for name in pairs(orders) do suspended[name] = suspension(orders[name], self.jobs[name]) end
   return suspended
 end
 
 -- What somebody ordered: see policy.held.
 function Runner:set_orders(orders, paused)
-  self.orders, self.paused = orders, paused
-  self.suspended = suspensions(self, orders)
+  self.orders, self.paused, self.suspended = orders, paused, suspensions(self, orders)
   recall(self)
 end
 
