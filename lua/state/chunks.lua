@@ -167,12 +167,26 @@ function Chunks:put(index, map)
   return nil, problem.message
 end
 
+-- New maps are there, empty, before a later one is: load reads up to the first that is missing, and what stood behind
+-- a gap would come back, stale, once the gap is filled.
+function Chunks:grow(count)
+  for i = #self.maps + 1, count - 1 do
+    local map = {data = {}, items = {}}
+    local done, message = self:put(i, map)
+    if not done then return nil, message end
+    self.maps[i] = map
+  end
+  return true
+end
+
 -- Makes the table durable: true, or nil and why. An entry that is the same Lua value as at the last write is not
 -- written: replace entries, never change them. Later maps first: an entry that moves is in both for a
 -- moment, and the later one counts. pause: called after each entry, where it is given.
 function Chunks:write(item, value, pause)
   if not self.maps then self:load() end
   local layout = self:place(item, value, pause or no_pause)
+  local grown, why = self:grow(#layout)
+  if not grown then return nil, why end
   for i = #layout, 1, -1 do
     local map = self.maps[i] or {data = {}, items = {}}
     if map.unwritten or not same(layout[i], map.items[item] or {}) then

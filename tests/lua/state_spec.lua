@@ -125,6 +125,30 @@ describe("the state in ConfigMaps", function()
     assert.same({lease = true}, lanes)
   end)
 
+  it("leaves no map behind a gap when it dies while it grows: its entries would come back", function()
+    local api = server()
+    chunks(api, 2000):write("baselines", jobs(1, 10))
+    local calls = {create = api.create, replace = api.replace}
+    for deaths = 1, 12 do
+      local left = deaths
+      for name, call in pairs(calls) do
+        api[name] = function(...)
+          left = left - 1
+          if left < 0 then return nil, {status = 500, message = "dead"} end
+          return call(...)
+        end
+      end
+      chunks(api, 2000):write("baselines", jobs(1, 100))
+      api.create, api.replace = calls.create, calls.replace
+      local next_one, few, more = chunks(api, 2000), jobs(1, 10), jobs(1, 70)
+      assert.is_true(next_one:write("baselines", few))
+      assert.is_true(next_one:write("baselines", more))
+      assert.same(more, chunks(api, 2000):read "baselines")
+      assert.is_true(next_one:write("baselines", few))
+      for name in pairs(api.objects) do if name ~= "x-state" then api.objects[name] = nil end end
+    end
+  end)
+
   it("writes again what could not be written", function()
     local api = server()
     local state, all = chunks(api), jobs(1, 2)
