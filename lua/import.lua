@@ -81,7 +81,6 @@ end
 local HEAD <const> = "# Imported. `kube-scheduler check` reads it, `kube-scheduler simulate` shows what it would do.\n"
 
 local function write_file(path, text)
-  if sys.kind(path) then return nil, path .. " is there already: name another folder by --out" end
   local file, message = io.open(path, "w")
   if not file then return nil, message end
   local done
@@ -101,6 +100,10 @@ function import.write(found, folder)
   for _, name in ipairs(sorted) do text = text .. yaml.encode {[name] = found.jobs[name]} end
   local files = {["schedule.yml"] = text}
   for file, content in pairs(found.templates) do files[file] = content end
+  for file in pairs(files) do
+    local path = folder .. "/" .. file
+    if sys.kind(path) then return nil, path .. " is there already: name another folder by --out" end
+  end
   for file, content in pairs(files) do
     made, message = write_file(folder .. "/" .. file, content)
     if not made then return nil, message end

@@ -8,7 +8,8 @@ local task = require "task"
 
 local wait = {}
 
-local PERIOD <const> = 1    -- seconds between two looks
+local PERIOD <const> = 1    -- seconds between two looks at a run
+local SLOWER <const> = 5    -- at a backfill, which may take hours; in a cluster each look is a request object
 local PATIENCE <const> = 60 -- seconds without an answer: a failover and a restart are shorter
 
 -- The answer, however long a scheduler is away within PATIENCE; nil and an exit code.
@@ -25,12 +26,12 @@ local function persist(options, request)
 end
 
 -- Until `over` says so of an answer; nil and an exit code.
-local function poll(options, request, over)
+local function poll(options, request, period, over)
   while true do
     local answer, code = persist(options, request)
     if not answer then return nil, code end
     if over(answer) then return answer end
-    task.sleep(PERIOD)
+    task.sleep(period)
   end
 end
 
@@ -44,14 +45,23 @@ local function copy_output(options, run)
   if not done then ask.complain(options, 0, "no output: %s", message) end
 end
 
+-- Copies the output of each attempt that is seen. -> the record of the last; nil and an exit code
+local function follow(options, request)
+  local copied, seen, code
+  repeat
+    seen, code = poll(options, request, PERIOD, function(now)
+      return now.record or now.state == "running" and now.run ~= copied
+    end)
+    if not seen then return nil, code end
+    if seen.run ~= copied and (not seen.record or seen.record.started) then copy_output(options, seen.run) end
+    copied = seen.run
+  until seen.record
+  return seen.record
+end
+
 function wait.run(options, answer)
-  local request = {command = "run", job = answer.job, run = answer.run}
-  local seen, code = poll(options, request, function(now) return now.record or now.state == "running" end)
-  if not seen then return code end
-  if not seen.record or seen.record.started then copy_output(options, seen.run) end
-  seen, code = poll(options, request, function(now) return now.record end)
-  if not seen then return code end
-  local record = seen.record
+  local record, code = follow(options, {command = "run", job = answer.job, run = answer.run})
+  if not record then return code end
   ask.complain(options, 0, "%s %s%s%s", record.run, record.outcome,
     record.exit_code and (", exit code %d"):format(record.exit_code) or "",
     record.reason and ": " .. record.reason or "")
@@ -83,7 +93,7 @@ end
 
 function wait.backfill(options, answer)
   local shown = sys.isatty(2)
-  local seen, code = poll(options, {command = "status"}, function(status)
+  local seen, code = poll(options, {command = "status"}, SLOWER, function(status)
     local order = find(status.backfills, answer.id)
     if order and shown then draw(order) end
     return not order

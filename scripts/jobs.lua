@@ -4,6 +4,7 @@ local calendar = require "calendar"
 local clock = require "clock"
 local json = require "json"
 local output = require "output"
+local problems = require "problems"
 local schedule = require "schedule"
 local terminal = require "terminal"
 local when = require "when"
@@ -15,9 +16,11 @@ local options, code = ask.parse({
 }, arg)
 if not options then return code end
 
--- What the file alone can say.
+-- What the file alone can say; nil and an exit code when there is none.
 local function from_file()
   local plan, rows = schedule.load(options), {}
+  for _, problem in ipairs(plan.problems) do io.stderr:write(problems.format(problem), "\n") end
+  if #plan.files == 0 then return nil, 1 end
   for _, job in ipairs(plan.jobs) do
     if not options.words[1] or options.words[1] == job.name then
       rows[#rows + 1] = {name = job.name, namespace = job.namespace,
@@ -62,9 +65,12 @@ end
 return output.show(options, function()
   local answer, message = ask.try(options, {command = "jobs", job = options.words[1]})
   if answer and answer.error then return nil, ask.complain(options, 1, "%s", answer.error) end
+  if not answer and options.server then return nil, ask.complain(options, 1, "%s", message) end
   if not answer then
     ask.complain(options, 0, "%s; this is what %s/%s says", message, options.dir, options.name)
-    answer = from_file()
+    local failure
+    answer, failure = from_file()
+    if not answer then return nil, failure end
   end
   return output.text(options, answer.rows, {names = names_of(answer.rows),
     text = function(wide) return table_of(answer, wide) end})

@@ -335,7 +335,7 @@ def _():
             assert web.get(real)[0] in (200, 404), real
 
 
-@test("commands ask by HTTP with --server, with the token and the rights that it gives", seconds=60)
+@test("commands ask by HTTP with --server", seconds=60)
 def _():
     web = Web(jobs={"slow": {"cron": "0 0 1 1 *", "template": "slow.json"}}, files={"slow.json": SLOW})
     environment = {"KUBE_SCHEDULER_SERVER": f"http://127.0.0.1:{web.port}"}

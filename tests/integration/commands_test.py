@@ -324,7 +324,10 @@ def _():
                   more={"fails.json": pod("echo so; exit 3")})
     assert s.command("trigger", "yearly", "--wait", rest=["you"]) == "hello you\n"
     assert "failed, exit code 3" in s.command("trigger", "fails", "--wait", code=1)
-    assert re.search(r"-r1 failed, exit code 3", s.command("trigger", "retried", "--wait", code=1))
+    waited = subprocess.run([BINARY, "trigger", "retried", "--wait", "--executor", "local"], cwd=s.folder,
+                            capture_output=True, text=True, timeout=60)
+    assert waited.returncode == 1 and re.search(r"-r1 failed, exit code 3", waited.stderr), waited
+    assert waited.stdout.endswith("so\n") and waited.stdout.count("so\n") <= 2, waited
 
 
 @test("backfill --wait ends when the last run is over, and fails when one did", seconds=60)
@@ -334,6 +337,12 @@ def _():
     assert s.command("backfill", "hourly", *span) == ""
     assert len(s.history("hourly", 3)) == 3
     assert "3 slots, 3 not well" in s.command("backfill", "seldom", *span, code=1)
+
+
+@test("jobs without a daemon and without a schedule says so and fails", seconds=30)
+def _():
+    done = run_binary(["jobs", "--executor", "local"], cwd=temporary_folder())
+    assert done.returncode == 1 and not done.stdout and "the schedule cannot be read" in done.stderr, done
 
 
 @test("--watch prints again what has changed", seconds=60)

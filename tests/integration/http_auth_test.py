@@ -3,7 +3,7 @@
 
 import json
 
-from harness import Daemon, FakeApi, main, temporary_folder, test
+from harness import Daemon, FakeApi, main, run_binary, temporary_folder, test
 from http_client import JOBS, Web
 
 ARGUMENTS = ["--auth", "kubernetes"]
@@ -50,6 +50,25 @@ def _():
     assert "suspend" in web.get("/v1/jobs/default/pi", TOKEN)[1]["may"]
     assert web.get("/v1/audit", TOKEN)[0] == 403 and web.get("/metrics", TOKEN)[0] == 403
     assert {slot["namespace"] for slot in web.get("/v1/upcoming?to=%2B3d", TOKEN)[1]["items"]} == {"default"}
+
+
+@test("a command that asks by HTTP shows its token, and needs the right of its own path", seconds=90)
+def _():
+    api, folder = FakeApi(), temporary_folder()
+    api.control("deny", [{"verb": "create", "resource": "jobs/trigger"}])
+    web = Web(api=api, arguments=ARGUMENTS)
+    with open(f"{folder}/token", "w") as file:
+        file.write("secret-token\n")
+
+    def command(*words, code=0):
+        done = run_binary([*words, "--server", f"http://127.0.0.1:{web.port}/"], cwd=folder)
+        assert done.returncode == code, (words, done)
+        return done.stderr if code else done.stdout
+    assert "give --token-file" in command("jobs", code=1)
+    assert "pi" in command("jobs", "--token-file", "token")
+    assert "test-user may not create jobs/trigger 'pi'" in command("trigger", "pi", "--token-file", "token", code=1)
+    assert "pi is suspended" in command("suspend", "pi", "--token-file", "token")
+    assert "No such file" in command("jobs", "--token-file", "nothing", code=1)
 
 
 @test("while the API server says nothing, nobody is let in", seconds=60)

@@ -182,6 +182,9 @@ def _():
     _, _, _, out = imported(json.dumps(CRON_JOB))
     again = run("import", "given", "--out", "out", cwd=os.path.dirname(out), code=1)
     assert "is there already" in again.stderr
+    os.remove(os.path.join(out, "schedule.yml"))
+    run("import", "given", "--out", "out", cwd=os.path.dirname(out), code=1)
+    assert os.listdir(out) == ["payroll.yml"], "nothing is written beside what is there"
     assert "a Deployment is no CronJob" in imported("kind: Deployment", "--kind", "cronjob", code=1)[2]
     assert "name files, or give --live" in run("import", code=2).stderr
 
